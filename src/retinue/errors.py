@@ -1,0 +1,134 @@
+"""Errors that a client may see, each with its HTTP status and the official body.
+
+The official shape is ``{"error": {"message", "type", "param", "code"}}``. A message says what is wrong and,
+where the caller can mend it, what to do. Anything raised that is not an `ApiError` is a defect of ours.
+"""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """An error that is answered to the client in the official shape.
+
+    Attributes:
+        status: HTTP status code.
+        type: the official error class, such as ``invalid_request_error``.
+        param: the request field at fault, in the API's dotted notation, if one is.
+        code: a machine-readable reason, if there is one.
+        retry_after: seconds after which trying again makes sense, sent as ``retry-after``.
+    """
+
+    status = 400
+    type = "invalid_request_error"
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+        self.retry_after = retry_after
+
+    def body(self) -> dict[str, dict[str, str | None]]:
+        """The official error object."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class InvalidRequest(ApiError):
+    """400: the request is malformed, or does not fit the state of what it names."""
+
+
+class AuthenticationFailed(ApiError):
+    """401: no key, or one that is not valid."""
+
+    status = 401
+
+
+class NotFound(ApiError):
+    """404: there is no such object in the caller's project."""
+
+    status = 404
+
+
+class MethodNotAllowed(ApiError):
+    """405: the address exists, but not for this method."""
+
+    status = 405
+
+
+class TooLarge(ApiError):
+    """413: the body is larger than the limit."""
+
+    status = 413
+
+
+class RateLimited(ApiError):
+    """429: too much at once."""
+
+    status = 429
+    type = "rate_limit_error"
+
+
+class ServerFault(ApiError):
+    """500: a defect of ours, told without its insides."""
+
+    status = 500
+    type = "server_error"
+
+
+class Unavailable(ApiError):
+    """503: something that the answer needs is away for now; trying again helps."""
+
+    status = 503
+    type = "server_error"
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, retry_after: float | None = 1
+    ) -> None:
+        super().__init__(message, param=param, code=code, retry_after=retry_after)
+
+
+class ModelNotFound(NotFound):
+    """404: no model of this name is configured."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The model `{name}` does not exist. GET /v1/models lists the ones that do; "
+            "`retinue models add` or retinue.toml adds one.",
+            param="model",
+            code="model_not_found",
+        )
+
+
+class ModelError(ApiError):
+    """502: a model's backend refused, broke or answered nonsense.
+
+    Attributes:
+        retriable: whether the same request may succeed on a later try.
+        run_code: the `last_error.code` a run that meets it ends with: ``server_error``,
+            ``rate_limit_exceeded`` or ``invalid_prompt``.
+    """
+
+    status = 502
+    type = "server_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retriable: bool = False,
+        run_code: str = "server_error",
+        code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, retry_after=retry_after)
+        self.retriable = retriable
+        self.run_code = run_code
+
+
+class ContextOverflow(ModelError):
+    """The prompt does not fit into the model's context."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, run_code="invalid_prompt", code="context_length_exceeded")

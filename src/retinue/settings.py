@@ -1,0 +1,192 @@
+"""Every setting and limit, in one place.
+
+A value comes, first found first, from: the environment (`RETINUE_<NAME>`; `DATABASE_URL` too), the file
+`retinue.toml` (the path in `RETINUE_CONFIG`, else `retinue.toml` in the data folder, the one that
+`retinue models add` writes), the default below. `docs/settings.md` lists them all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+DEFAULT_MODEL = "qwen2.5-coder-1.5b-instruct"
+
+#: Names that apps written for OpenAI carry. `*` stands for any ending. Each leads to the default model.
+DEFAULT_ALIASES = {
+    "gpt-3.5-turbo*": "default",
+    "gpt-4*": "default",
+    "gpt-5*": "default",
+    "chatgpt-4o-latest": "default",
+    "o1*": "default",
+    "o3*": "default",
+    "o4-mini*": "default",
+}
+
+
+def default_data_folder() -> Path:
+    """`$XDG_DATA_HOME/retinue`, or `~/.local/share/retinue`."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "retinue"
+
+
+def config_file(data: Path) -> Path:
+    """The settings file in force: `$RETINUE_CONFIG`, else `retinue.toml` in the data folder."""
+    named = os.environ.get("RETINUE_CONFIG")
+    return Path(named).expanduser() if named else data / "retinue.toml"
+
+
+class ModelSettings(BaseModel):
+    """One model name, and what serves it. The name may end in `*`: then it stands for every name that begins so."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    #: `local`: a GGUF file in the llama.cpp child process. `openai`: any OpenAI-compatible server.
+    backend: Literal["local", "openai"] = "openai"
+    #: For `openai`: the server's base URL, ending in `/v1`.
+    base_url: str | None = None
+    #: For `openai`: the key to send.
+    api_key: SecretStr | None = None
+    #: The name to send upstream instead of the one that was asked for.
+    served_name: str | None = None
+    #: For `local`: a name in the catalogue, or the path of a GGUF file.
+    weights: str | None = None
+    #: Tokens that prompt and answer may fill together.
+    context_length: int = Field(default=8192, ge=512)
+    #: `native`: the server takes `tools` and answers with calls. `prompted`: Retinue asks in the prompt and reads the
+    #: answer. Unset: `native` for `openai`, `prompted` for `local`.
+    tools: Literal["native", "prompted"] | None = None
+    #: Whether the server takes a llama.cpp `grammar`, so that prompted calls cannot be malformed. Unset: only `local`.
+    grammar: bool | None = None
+    #: Seconds to wait for a connection.
+    connect_timeout: float = Field(default=10, gt=0)
+    #: Seconds without a byte from the server before a call counts as broken.
+    read_timeout: float = Field(default=300, gt=0)
+    #: How often a call that has not yet answered anything is tried again.
+    retries: int = Field(default=2, ge=0, le=10)
+    #: The most calls at once to this model's server; more wait their turn. Unset: `local` 2, `openai` 256.
+    max_concurrency: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> ModelSettings:
+        if self.backend == "openai" and not self.base_url:
+            raise ValueError("a model with backend `openai` needs a base_url")
+        if self.backend == "local" and not self.weights:
+            raise ValueError("a model with backend `local` needs weights: a catalogue name or the path of a GGUF file")
+        return self
+
+
+class Settings(BaseSettings):
+    """The settings of one Retinue process."""
+
+    model_config = SettingsConfigDict(env_prefix="RETINUE_", extra="ignore", validate_default=True)
+
+    # --- where it runs
+    #: Address to listen on.
+    host: str = "127.0.0.1"
+    #: Port to listen on.
+    port: int = Field(default=8000, ge=0, le=65535)
+    #: Data folder: database, models, key, settings file.
+    data: Path = Field(default_factory=default_data_folder)
+    #: The first API key, instead of a generated one.
+    api_key: SecretStr | None = None
+    #: A PostgreSQL server to use instead of the embedded one.
+    database_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("RETINUE_DATABASE_URL", "DATABASE_URL", "database_url")
+    )
+    #: Most connections to the database in one process.
+    database_connections: int = Field(default=12, ge=2, le=1000)
+    #: Seconds a request waits for a database connection before it is answered 503.
+    database_timeout: float = Field(default=5, gt=0)
+    #: `debug`, `info`, `warning` or `error`.
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    #: `text` for people, `json` for machines.
+    log_format: Literal["text", "json"] = "text"
+
+    # --- models
+    #: Model that aliases named `default` lead to.
+    default_model: str = DEFAULT_MODEL
+    #: Model names and what serves them.
+    models: dict[str, ModelSettings] = Field(default_factory=dict[str, ModelSettings])
+    #: Further names for models; a name may end in `*`.
+    aliases: dict[str, str] = Field(default_factory=dict[str, str])
+    #: Whether the old OpenAI names lead to the default model.
+    openai_aliases: bool = True
+    #: CPU threads of the local model; 0 means one for each core.
+    local_threads: int = Field(default=0, ge=0)
+    #: Requests that the local model works on side by side.
+    local_slots: int = Field(default=2, ge=1, le=64)
+    #: Seconds that a request waits for the local model to be loaded before it is answered 503.
+    local_load_wait: float = Field(default=0, ge=0)
+
+    # --- runs
+    #: Seconds after its creation at which a run that has not ended expires.
+    run_expiry: float = Field(default=600, gt=0)
+    #: Seconds after which a run whose driver no longer renews its lease is taken over.
+    run_lease: float = Field(default=15, ge=1)
+    #: Runs that one process drives at once; more wait in the queue.
+    run_concurrency: int = Field(default=128, ge=1)
+    #: Whether `retinue serve` also works on the queue.
+    serve_worker: bool = True
+    #: Most model calls in one run.
+    run_max_turns: int = Field(default=64, ge=1)
+    #: Milliseconds that a polling client is asked to wait (`openai-poll-after-ms`).
+    poll_after_ms: int = Field(default=50, ge=1)
+    #: Seconds of silence after which an event stream sends a comment, so that proxies keep it open.
+    stream_keep_alive: float = Field(default=15, gt=0)
+    #: Tokens of answer that the context window leaves room for.
+    answer_reserve: int = Field(default=1024, ge=16)
+
+    # --- limits
+    #: Most bytes of a JSON request body.
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    #: Most bytes of one tool output.
+    max_tool_output_bytes: int = Field(default=512 * 1024, ge=1024)
+    #: Deepest nesting of a JSON request body.
+    max_json_depth: int = Field(default=64, ge=8, le=500)
+
+    @field_validator("data", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the settings file."""
+        named: dict[str, Any] = getattr(init_settings, "init_kwargs", {})
+        data = named.get("data") or os.environ.get("RETINUE_DATA") or default_data_folder()
+        toml = TomlConfigSettingsSource(settings_cls, config_file(Path(data).expanduser()))
+        return init_settings, env_settings, toml
+
+    def all_models(self) -> dict[str, ModelSettings]:
+        """The configured models, and the built-in local ones that nothing configured replaces."""
+        return {**BUILT_IN_MODELS, **self.models}
+
+    def all_aliases(self) -> dict[str, str]:
+        """The configured aliases, before the old OpenAI names."""
+        return {**(DEFAULT_ALIASES if self.openai_aliases else {}), **self.aliases}
+
+
+#: The local models that need no configuration; their weights are fetched on first use.
+BUILT_IN_MODELS = {
+    DEFAULT_MODEL: ModelSettings(backend="local", weights=DEFAULT_MODEL, context_length=8192),
+    "qwen2.5-coder-0.5b-instruct": ModelSettings(
+        backend="local", weights="qwen2.5-coder-0.5b-instruct", context_length=8192
+    ),
+}
