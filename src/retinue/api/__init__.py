@@ -1,0 +1,1 @@
+"""The HTTP API: routes and nothing else, one file a resource."""

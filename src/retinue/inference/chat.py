@@ -7,7 +7,7 @@ natively and a small local model that has to be led by the hand.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -49,9 +49,7 @@ class Usage:
     completion_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens
-        )
+        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ ChatEvent = TextDelta | ToolCallDelta | Finished
 class ChatBackend(Protocol):
     """Something that answers chat requests."""
 
-    def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Answer `request`, event by event, ending with `Finished`.
 
         Closing the iterator early cancels the call at the backend. Nothing is sent before the first `anext`.

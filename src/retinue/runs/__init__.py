@@ -1,0 +1,1 @@
+"""The run engine: what happens between a question and its answer."""

@@ -1,0 +1,45 @@
+# What people and CI type. Everything runs in .venv, which is made and kept up to date on the way.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Fast ones first, so that a simple mistake shows early.
+TESTS := tests/unit tests/contract tests/api tests/clients tests/faults tests/models
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check bench clean
+
+help:
+	@echo 'make serve   install what is missing and start Retinue on http://127.0.0.1:8000'
+	@echo 'make test    run all tests, fast ones first; ARGS="-k words" goes to pytest'
+	@echo 'make check   lint, formatting, types, import rules, then the tests'
+	@echo 'make bench   measure runs beside a floor and write bench/RESULTS.md (needs node)'
+	@echo 'make clean   remove caches and build products; .venv and data stay'
+
+serve: $(VENV)/.installed
+	$(BIN)/retinue serve $(ARGS)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+bench: $(VENV)/.installed
+	$(BIN)/python bench/assistants.py $(ARGS)
+
+clean:
+	rm -rf .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache dist
+	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps lie inside .venv, so that a new environment is filled whatever the dates of the files here.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	scripts/install .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt
+	scripts/install '.[dev]'
+	touch $(VENV)/.installed $@

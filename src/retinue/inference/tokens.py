@@ -1,0 +1,22 @@
+"""How many tokens a text has, about: for the context window, where an exact count is not worth its price.
+
+What clients are told (`usage`) never comes from here: it is what the model's server counted.
+"""
+
+from __future__ import annotations
+
+#: What the roles and separators around a message cost in the chat templates in use.
+MESSAGE_OVERHEAD = 4
+
+
+def estimate_tokens(text: str) -> int:
+    """A count that is rather too high than too low.
+
+    One token for 3 characters of ASCII (English prose has 4 to 4.5, code about 3) and one for each other character
+    (Chinese has 1.3 to 1.6 characters a token in current vocabularies). Linear in the text, and without a vocabulary:
+    0.1 ms for 100,000 characters.
+    """
+    characters = len(text)
+    # UTF-8 spends one byte on ASCII and mostly three on the rest, so the two lengths tell how many there are of each.
+    others = min(characters, (len(text.encode("utf-8", "surrogatepass")) - characters + 1) // 2)
+    return (characters - others) // 3 + others + 1

@@ -1,0 +1,290 @@
+"""Driving one run: ask the model, pass its answer on, commit, until the run ends or must wait for its client."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, Literal, Protocol
+
+import structlog
+
+from ..errors import ApiError, ContextOverflow, ModelError, Unavailable
+from ..inference.chat import ChatRequest, Finished, TextDelta
+from ..inference.models import Models, ServedModel
+from ..settings import Settings
+from ..store.runs import Claim, Commit
+from ..store.store import Store
+from ..wire.common import WireObject
+from ..wire.events import EventName
+from ..wire.runs import CompletionUsage, LastError, Run, RunIncompleteDetails, RunStatus
+from ..wire.steps import RunStep
+from . import context
+from .state import change, sources
+from .turn import Turn
+
+log = structlog.get_logger(__name__)
+
+#: Each time that a prompt proves too long, the window shrinks to this share of itself.
+_SHRINK = 0.6
+_MOST_SHRINKS = 5
+
+
+class Listener(Protocol):
+    """Who is told what happens."""
+
+    def send(self, name: EventName, data: WireObject) -> None:
+        """Take an event."""
+        ...
+
+
+class LeaseLost(Exception):
+    """Someone else drives the run now, or it is gone."""
+
+
+class Driver:
+    """Drives one claimed run. All writing goes through the lease: if it is lost, nothing more is written."""
+
+    def __init__(
+        self, claim: Claim, models: Models, store: Store, settings: Settings, owner: str, listener: Listener | None
+    ) -> None:
+        """Describe the drive.
+
+        Args:
+            claim: the run, its steps and its project.
+            models: where the run's model is found.
+            store: where everything is kept.
+            settings: limits.
+            owner: who holds the lease.
+            listener: a client that reads the events, if there is one.
+        """
+        self.run = claim.run
+        self._project = claim.project
+        self._steps = list(claim.steps)
+        self._models = models
+        self._store = store
+        self._settings = settings
+        self._owner = owner
+        self._listener = listener
+        self._turn: Turn | None = None
+
+    async def drive(self) -> None:
+        """Drive the run until it has ended or waits for its client.
+
+        Cancelling the task stops the work at once and leaves the run as it is, still leased: whoever cancelled
+        decides what becomes of it (`end`).
+
+        Raises:
+            LeaseLost: see there.
+            Unavailable: the database stayed away until the run's time was over.
+        """
+        try:
+            async with asyncio.timeout(max(0.0, (self.run.expires_at or 0) - time.time())):
+                await self._work()
+        except TimeoutError:
+            await self.end("expired")
+        except ModelError as error:
+            await self._fail(error)
+        except (LeaseLost, Unavailable):
+            raise
+        except ApiError as error:
+            await self._fail(ModelError(error.message, run_code="invalid_prompt"))
+        except Exception:
+            log.exception("run failed on a defect", run=self.run.id)
+            await self._fail(ModelError("Something went wrong on the server."))
+
+    def emit(self, name: EventName, data: WireObject) -> None:
+        """Tell the listener, if there is one."""
+        if self._listener:
+            self._listener.send(name, data)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anyone listens: what nobody reads need not be made."""
+        return self._listener is not None
+
+    async def _work(self) -> None:
+        model = self._models.resolve(self.run.model)
+        for _ in range(self._settings.run_max_turns):
+            if self._over_budget("max_prompt_tokens", "prompt_tokens"):
+                return await self.end("incomplete", RunIncompleteDetails(reason="max_prompt_tokens"))
+            turn = self._turn = Turn(self.run, self)
+            finished = await self._ask(model, turn)
+            if await self._conclude(turn, finished):
+                return None
+        raise ModelError(f"The run did not end within {self._settings.run_max_turns} calls of the model.")
+
+    async def _ask(self, model: ServedModel, turn: Turn) -> Finished:
+        """One call of the model; shrinks the window when the prompt proves too long."""
+        window = model.context_length - self._settings.answer_reserve
+        if self.run.max_prompt_tokens:
+            window = min(window, self.run.max_prompt_tokens - self._used().prompt_tokens)
+        for attempt in range(_MOST_SHRINKS + 1):
+            request = await context.build(self._store, self._project, self.run, self._steps, window)
+            try:
+                return await self._listen(model, turn, replace(request, max_tokens=self._tokens_left()))
+            except ContextOverflow:
+                if turn.begun or attempt == _MOST_SHRINKS:
+                    raise
+                window = int(window * _SHRINK)
+        raise AssertionError
+
+    async def _listen(self, model: ServedModel, turn: Turn, request: ChatRequest) -> Finished:
+        finished: Finished | None = None
+        async with aclosing(model.backend.stream(request)) as answer:
+            async for event in answer:
+                if isinstance(event, TextDelta):
+                    turn.add_text(event.text)
+                elif isinstance(event, Finished):
+                    finished = event
+                else:
+                    if turn.writing:
+                        await self._close_message(turn)
+                    turn.add_call(event)
+                if turn.unseen:
+                    await self._show(turn)
+        if finished is None:
+            raise ModelError("The model's server ended without a word.")
+        return finished
+
+    async def _close_message(self, turn: Turn) -> None:
+        """Calls follow the text: its step is finished, and committed before the next begins."""
+        turn.close_message()
+        await self._show(turn)
+        turn.emit_end()
+
+    async def _show(self, turn: Turn) -> None:
+        """Write what is under way, so that whoever asks for it sees it; short answers are only written whole."""
+        await self._commit({}, ["in_progress"], keep_lease=True, turn=turn)
+        turn.unseen = False
+
+    async def _conclude(self, turn: Turn, finished: Finished) -> bool:
+        """Commit a whole answer. True if the driver has nothing more to do."""
+        usage = CompletionUsage(
+            prompt_tokens=finished.usage.prompt_tokens,
+            completion_tokens=finished.usage.completion_tokens,
+            total_tokens=finished.usage.prompt_tokens + finished.usage.completion_tokens,
+        )
+        if finished.reason == "length":
+            turn.cut_off("max_tokens", usage)
+            await self.end("incomplete", RunIncompleteDetails(reason="max_completion_tokens"))
+            return True
+        if finished.reason == "content_filter":
+            turn.cut_off("content_filter", usage)
+            await self._fail(ModelError("The model's content filter stopped the answer.", run_code="invalid_prompt"))
+            return True
+        turn.complete(usage)
+        if action := turn.required_action():
+            patch = change("requires_action", required_action=action.model_dump())
+            await self._commit(patch, sources("requires_action"), keep_lease=False, turn=turn)
+            turn.emit_end()
+            self.emit("thread.run.requires_action", self.run)
+            return True
+        await self.end("completed")
+        return True
+
+    async def _fail(self, error: ModelError) -> None:
+        if self._turn:
+            self._turn.stop("failed", "run_failed", error)
+        code: Any = error.run_code
+        await self.end("failed", last_error=LastError(code=code, message=error.message))
+
+    async def end(
+        self,
+        status: RunStatus,
+        incomplete: RunIncompleteDetails | None = None,
+        last_error: LastError | None = None,
+    ) -> None:
+        """End the run in a terminal status, with what there is of its current answer.
+
+        Raises:
+            LeaseLost: see there; nothing was written.
+        """
+        if self._turn and status in ("cancelled", "expired"):
+            self._turn.stop(status, "run_cancelled" if status == "cancelled" else "run_expired")
+        patch = change(
+            status,
+            usage=self._used().model_dump(),
+            incomplete_details=incomplete.model_dump() if incomplete else None,
+            last_error=last_error.model_dump() if last_error else None,
+        )
+        waiting = [self._stopped(step, status) for step in self._waiting_steps()]
+        await self._commit(patch, sources(status), keep_lease=False, turn=self._turn, steps=waiting)
+        if self._turn:
+            self._turn.emit_end()
+        name: Any = f"thread.run.{status}"
+        self.emit(name, self.run)
+
+    def _waiting_steps(self) -> list[RunStep]:
+        own = {step.id for step in self._turn.steps} if self._turn else set[str]()
+        return [step for step in self._steps if step.status == "in_progress" and step.id not in own]
+
+    def _stopped(self, step: RunStep, status: RunStatus) -> RunStep:
+        ended: Literal["cancelled", "failed", "expired"] = (
+            status if status in ("cancelled", "failed", "expired") else "failed"
+        )
+        return step.model_copy(update={"status": ended, f"{ended}_at": int(time.time())})
+
+    async def _commit(
+        self,
+        patch: dict[str, Any],
+        from_statuses: list[RunStatus],
+        *,
+        keep_lease: bool,
+        turn: Turn | None,
+        steps: list[RunStep] | None = None,
+    ) -> None:
+        commit = Commit(
+            run=self.run.id,
+            project=self._project,
+            patch=patch,
+            sources=from_statuses,
+            owner=self._owner,
+            next_owner=self._owner if keep_lease else None,
+            messages=turn.new_messages() if turn else (),
+            steps=[*(turn.steps if turn else ()), *(steps or ())],
+        )
+        self.run = await self._insist(commit)
+
+    async def _insist(self, commit: Commit) -> Run:
+        """Commit, again and again while the database is away; a commit twice does no more than once."""
+        pause = 0.1
+        uncertain = False
+        while True:
+            try:
+                run = await self._store.runs.commit(commit)
+                if run is not None:
+                    return run
+                if uncertain:
+                    run = await self._store.runs.get(self._project, self.run.id, self.run.thread_id)
+                    if run.status == commit.patch.get("status"):
+                        return run
+                raise LeaseLost
+            except Unavailable:
+                if time.time() > (self.run.expires_at or 0):
+                    raise
+                uncertain = True
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2)
+
+    def _used(self) -> CompletionUsage:
+        """Tokens of all steps, the current ones included."""
+        current = self._turn.steps if self._turn else []
+        known = {step.id for step in current}
+        total = CompletionUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+        for step in [*(step for step in self._steps if step.id not in known), *current]:
+            if step.usage:
+                total.prompt_tokens += step.usage.prompt_tokens
+                total.completion_tokens += step.usage.completion_tokens
+                total.total_tokens += step.usage.total_tokens
+        return total
+
+    def _tokens_left(self) -> int | None:
+        if self.run.max_completion_tokens is None:
+            return None
+        return max(1, self.run.max_completion_tokens - self._used().completion_tokens)
+
+    def _over_budget(self, limit: str, kind: str) -> bool:
+        most = getattr(self.run, limit)
+        return most is not None and getattr(self._used(), kind) >= most

@@ -1,0 +1,112 @@
+"""Connections to PostgreSQL: a pool, and its failures in the API's words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, cast
+
+import psycopg
+import structlog
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from ..errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+Row = tuple[Any, ...]
+Connection = psycopg.AsyncConnection[Row]
+
+
+class _JsonText(Loader):
+    """Leaves JSON as bytes: the wire types parse it, once."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+async def _configure(connection: Connection) -> None:
+    connection.adapters.register_loader("jsonb", _JsonText)
+    connection.prepare_threshold = 0
+
+
+class Database:
+    """A pool of connections, each in autocommit: a single statement is a transaction.
+
+    Raises from every method:
+        Unavailable: no connection within the time-out, or it broke. What was sent may or may not have been done.
+    """
+
+    def __init__(self, conninfo: str, *, connections: int = 12, timeout: float = 5) -> None:
+        """Describe the pool; nothing is opened yet.
+
+        Args:
+            conninfo: a psycopg connection string.
+            connections: the most that are open at once.
+            timeout: seconds that a caller waits for one.
+        """
+        self.conninfo = conninfo
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            conninfo,
+            min_size=min(4, connections),
+            max_size=connections,
+            timeout=timeout,
+            max_waiting=10_000,
+            reconnect_timeout=3600,
+            configure=_configure,
+            kwargs={"autocommit": True, "connect_timeout": 5},
+            open=False,
+        )
+        self._purging: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Open the pool; connections follow as they can be had."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._purging:
+            self._purging.cancel()
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """A connection for several statements."""
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests) as error:
+            self._purge()
+            log.warning("database away", error=str(error))
+            raise Unavailable("The database cannot be reached at the moment. Please try again.") from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        """A connection whose statements count together or not at all."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def row(self, sql: str, parameters: Mapping[str, Any]) -> Row | None:
+        """The first row of a statement's result."""
+        async with self.connection() as connection:
+            cursor = await connection.execute(cast(LiteralString, sql), parameters)
+            return await cursor.fetchone()
+
+    async def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+        """All rows of a statement's result."""
+        async with self.connection() as connection:
+            cursor = await connection.execute(cast(LiteralString, sql), parameters)
+            return await cursor.fetchall()
+
+    async def execute(self, sql: str, parameters: Mapping[str, Any]) -> int:
+        """Run a statement that returns no rows; says how many it changed."""
+        async with self.connection() as connection:
+            return (await connection.execute(cast(LiteralString, sql), parameters)).rowcount
+
+    def _purge(self) -> None:
+        """Throw broken connections out of the pool, so that one outage is not met once for each of them."""
+        if self._purging is None or self._purging.done():
+            self._purging = asyncio.create_task(self._pool.check())

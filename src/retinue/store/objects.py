@@ -1,0 +1,140 @@
+"""What every table of API objects can do: get one, list a page, change it, delete it, always within a project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import orjson
+
+from ..errors import InvalidRequest, NotFound
+from ..wire.common import Deleted, ObjectList, WireObject
+from .database import Database
+
+T = TypeVar("T", bound=WireObject)
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """Which page of a list: the official list parameters."""
+
+    #: 1 to 100.
+    limit: int = 20
+    order: Literal["asc", "desc"] = "desc"
+    #: Id of the object that the page follows.
+    after: str | None = None
+    #: Id of the object that the page precedes.
+    before: str | None = None
+
+
+class Objects(Generic[T]):
+    """The objects of one kind. `parent` names the column (and the field) that the list hangs on, beside the project.
+
+    Every method takes the caller's project first: there is no way to ask without one.
+    """
+
+    def __init__(self, database: Database, table: str, model: type[T], noun: str, parent: str | None = None) -> None:
+        self._database = database
+        self._table = table
+        self._model = model
+        self._noun = noun
+        self._parent = parent
+        scope = "project_id = %(project)s" + (f" and {parent} = %(parent)s" if parent else "")
+        # Names of tables and columns are ours; values go in as parameters.
+        self._scope = scope
+        self._get = f"select body from {table} where id = %(id)s and {scope}"  # noqa: S608
+        self._position = f"select position from {table} where id = %(id)s and {scope}"  # noqa: S608
+        self._delete = f"delete from {table} where id = %(id)s and {scope} returning id"  # noqa: S608
+        self._patch = f"update {table} set body = body || %(patch)s::jsonb where id = %(id)s and {scope} returning body"  # noqa: S608
+
+    def not_found(self, identifier: str) -> NotFound:
+        """The error for an id that the project does not have."""
+        return NotFound(f"No {self._noun} found with id '{identifier}'.")
+
+    async def get(self, project: str, identifier: str, parent: str | None = None) -> T:
+        """One object.
+
+        Raises:
+            NotFound: the project (and the parent) has no such object.
+        """
+        row = await self._database.row(self._get, {"project": project, "id": identifier, "parent": parent})
+        if row is None:
+            raise self.not_found(identifier)
+        return self._model.model_validate_json(row[0])
+
+    async def patch(self, project: str, identifier: str, patch: dict[str, Any], parent: str | None = None) -> T:
+        """Replace the given top-level fields of one object; returns it as it is then.
+
+        Raises:
+            NotFound: the project (and the parent) has no such object.
+        """
+        values = {"project": project, "id": identifier, "parent": parent, "patch": orjson.dumps(patch).decode()}
+        row = await self._database.row(self._patch, values)
+        if row is None:
+            raise self.not_found(identifier)
+        return self._model.model_validate_json(row[0])
+
+    async def delete(self, project: str, identifier: str, kind: str, parent: str | None = None) -> Deleted:
+        """Delete one object and what hangs on it.
+
+        Args:
+            project: the caller's project.
+            identifier: the object's id.
+            kind: the `object` of the answer, such as ``assistant.deleted``.
+            parent: the parent's id, where the kind has one.
+
+        Raises:
+            NotFound: the project (and the parent) has no such object.
+        """
+        row = await self._database.row(self._delete, {"project": project, "id": identifier, "parent": parent})
+        if row is None:
+            raise self.not_found(identifier)
+        return Deleted(id=identifier, object=kind)
+
+    async def page(
+        self, project: str, query: PageQuery, parent: str | None = None, where: str = "", **values: str
+    ) -> ObjectList[T]:
+        """One page of a list.
+
+        With `before` and no `after` the page ends next to that object; in every other case it begins at the list's
+        start or next to `after`.
+
+        Args:
+            project: the caller's project.
+            query: which page.
+            parent: the parent's id, where the kind has one.
+            where: a further condition in SQL, ours, with `values` as its parameters.
+            values: see `where`.
+
+        Raises:
+            InvalidRequest: a cursor names no object of this list.
+        """
+        parameters: dict[str, Any] = {"project": project, "parent": parent, "limit": query.limit + 1, **values}
+        conditions = [self._scope, *([where] if where else [])]
+        forward = ">" if query.order == "asc" else "<"
+        backward = "<" if query.order == "asc" else ">"
+        for name, identifier, direction in (("after", query.after, forward), ("before", query.before, backward)):
+            if identifier:
+                parameters[name] = await self._cursor(project, name, identifier, parent)
+                conditions.append(f"position {direction} %({name})s")
+        reverse = bool(query.before) and not query.after
+        ascending = (query.order == "asc") != reverse
+        sql = (
+            f"select body from {self._table} where {' and '.join(conditions)} "  # noqa: S608
+            f"order by position {'asc' if ascending else 'desc'} limit %(limit)s"
+        )
+        rows = await self._database.rows(sql, parameters)
+        has_more = len(rows) > query.limit
+        data = [self._model.model_validate_json(row[0]) for row in rows[: query.limit]]
+        if reverse:
+            data.reverse()
+        ids: list[str] = [getattr(item, "id") for item in data]  # noqa: B009 (WireObject itself has no id)
+        return ObjectList[T](
+            data=data, first_id=ids[0] if ids else "", last_id=ids[-1] if ids else "", has_more=has_more
+        )
+
+    async def _cursor(self, project: str, name: str, identifier: str, parent: str | None) -> int:
+        row = await self._database.row(self._position, {"project": project, "id": identifier, "parent": parent})
+        if row is None:
+            raise InvalidRequest(f"Invalid '{name}': no {self._noun} found with id '{identifier}'.", param=name)
+        return int(row[0])

@@ -1,0 +1,110 @@
+"""The job queue: Procrastinate on the same database. Every job is put on it here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import psycopg
+import structlog
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+
+from ..errors import Unavailable
+from .database import Connection
+
+log = structlog.get_logger(__name__)
+
+_DRIVE = "drive_run"
+_SWEEP = "sweep_runs"
+#: Seconds without a sign of life after which a worker counts as dead and its jobs are given to others.
+_STALLED_AFTER = 30
+#: Finished jobs are kept this many hours, for people who look into what happened.
+_KEEP_HOURS = 24
+
+
+class Queue:
+    """Jobs for any worker on any machine. A job is written in the transaction that needs it."""
+
+    def __init__(self, conninfo: str) -> None:
+        """`conninfo`: a psycopg connection string."""
+        self._app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4))
+        self._worker: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Open the connections."""
+        await self._app.open_async()
+
+    async def close(self) -> None:
+        """Stop the worker, if one was started, and close the connections."""
+        if self._worker:
+            self._worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._worker
+        await self._app.close_async()
+
+    async def defer_run(self, run: str, connection: Connection | None = None) -> None:
+        """Put a run on the queue; once, however often it is asked for while the job waits.
+
+        Args:
+            run: the run's id.
+            connection: a connection in a transaction that the job is to be part of.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        deferrer = self._app.configure_task(
+            _DRIVE, queueing_lock=f"run:{run}", connection=connection, allow_unknown=True
+        )
+        try:
+            await deferrer.defer_async(run=run)
+        except AlreadyEnqueued:
+            log.debug("run already queued", run=run)
+        except ConnectorException as error:
+            raise Unavailable("The database cannot be reached at the moment. Please try again.") from error
+
+    def work(self, drive: Callable[[str], Awaitable[None]], sweep: Callable[[], Awaitable[None]], jobs: int) -> None:
+        """Start to work on the queue, in this process, until `close`.
+
+        Args:
+            drive: drives the run of this id to its end or to where it must wait.
+            sweep: looks for runs that nobody drives.
+            jobs: the most jobs at once.
+        """
+
+        async def drive_run(run: str) -> None:
+            await drive(run)
+
+        async def sweep_runs(timestamp: int) -> None:
+            await self._retry_stalled()
+            await sweep()
+
+        self._app.task(name=_DRIVE)(drive_run)
+        # The sixth field is seconds.
+        self._app.periodic(cron="* * * * * */5")(self._app.task(name=_SWEEP, queueing_lock=_SWEEP)(sweep_runs))
+        self._worker = asyncio.create_task(self._keep_working(jobs))
+
+    async def _keep_working(self, jobs: int) -> None:
+        """Run a worker, and another one when it ends because the database went away."""
+        pause = 0.5
+        while True:
+            try:
+                await self._app.run_worker_async(
+                    concurrency=jobs,
+                    install_signal_handlers=False,
+                    delete_jobs="successful",
+                    shutdown_graceful_timeout=5,
+                )
+                return
+            except (ConnectorException, psycopg.Error, OSError) as error:
+                log.warning("queue worker lost the database", error=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5)
+
+    async def _retry_stalled(self) -> None:
+        """Give the jobs of dead workers to living ones: Procrastinate finds them, and leaves the rest to us."""
+        manager = self._app.job_manager
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_AFTER):
+            await manager.retry_job(job)
+        await manager.delete_old_jobs(nb_hours=_KEEP_HOURS, include_failed=True)

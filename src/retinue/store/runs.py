@@ -1,0 +1,307 @@
+"""Runs and their steps: creation under the thread lock, leases, and the commits of a run's driver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, LiteralString, cast
+
+import orjson
+import psycopg
+
+from ..errors import InvalidRequest
+from ..wire.runs import Run
+from ..wire.steps import RunStep
+from ..wire.threads import Thread
+from .conversations import NEW_MESSAGES, NewMessage, Threads, message_columns
+from .database import Connection, Database
+from .objects import Objects
+from .queue import Queue
+
+_LEASE_END = "now() + %(lease)s * interval '1 second'"
+
+_ADD_RUN = f"""
+    with lock as materialized (
+        select active_run, next_position from lock_thread(%(project)s, %(thread)s)
+    ), added_messages as (
+        insert into messages (id, project_id, thread_id, position, tokens, body)
+        select new_message.id, %(project)s, %(thread)s, next_position + "offset", tokens, body::jsonb
+        from lock, {NEW_MESSAGES}
+        where active_run is null
+    ), added_run as (
+        insert into runs (id, project_id, thread_id, lease_owner, lease_expires_at, body)
+        select %(run)s, %(project)s, %(thread)s, %(owner)s::text, {_LEASE_END}, %(body)s::jsonb
+        from lock where active_run is null
+    )
+    select active_run from lock
+"""  # noqa: S608
+
+_ADD_RUN_WITH_THREAD = f"""
+    with thread as (
+        insert into threads (id, project_id, body) values (%(thread)s, %(project)s, %(thread_body)s::jsonb) returning id
+    ), added_messages as (
+        insert into messages (id, project_id, thread_id, position, tokens, body)
+        select new_message.id, %(project)s, thread.id, "offset", tokens, body::jsonb
+        from thread, {NEW_MESSAGES}
+    )
+    insert into runs (id, project_id, thread_id, lease_owner, lease_expires_at, body)
+    select %(run)s, %(project)s, thread.id, %(owner)s::text, {_LEASE_END}, %(body)s::jsonb from thread
+    returning null
+"""  # noqa: S608
+
+_CLAIM = f"""
+    with claimed as (
+        update runs set
+            body = case when status = any(%(sources)s) then body || %(patch)s::jsonb else body end,
+            lease_owner = %(owner)s, lease_expires_at = {_LEASE_END}
+        where id = %(run)s and status = any(%(drivable)s)
+            and (lease_owner is null or lease_owner = %(owner)s or lease_expires_at < now())
+        returning id, project_id, body
+    )
+    select project_id, body,
+        (select coalesce(jsonb_agg(steps.body order by steps.position), '[]') from steps where run_id = claimed.id)
+    from claimed
+"""  # noqa: S608
+
+#: What a driver learned, all of it or nothing: the run's new state, and the messages and steps that go with it.
+_COMMIT = f"""
+    with moved as (
+        update runs set body = body || %(patch)s::jsonb,
+            lease_owner = case when %(leave_lease)s then lease_owner else %(next_owner)s::text end,
+            lease_expires_at = case when %(leave_lease)s then lease_expires_at else {_LEASE_END} end
+        where id = %(run)s and project_id = %(project)s and status = any(%(sources)s)
+            and (%(owner)s::text is null or lease_owner = %(owner)s)
+        returning project_id, thread_id, body
+    ), newest as (
+        select position + tokens as next_position from messages
+        where thread_id = (select thread_id from moved) order by position desc limit 1
+    ), kept_messages as (
+        insert into messages (id, project_id, thread_id, position, tokens, body)
+        select new_message.id, moved.project_id, moved.thread_id,
+            coalesce((select next_position from newest), 0) + "offset", tokens, new_message.body::jsonb
+        from moved, {NEW_MESSAGES}
+        on conflict (id) do update set body = excluded.body, tokens = excluded.tokens
+    ), kept_steps as (
+        insert into steps (id, project_id, run_id, body)
+        select step.id, moved.project_id, %(run)s, step.body::jsonb
+        from moved, unnest(%(step_ids)s::text[], %(step_bodies)s::text[]) as step (id, body)
+        on conflict (id) do update set body = excluded.body
+    )
+    select body from moved
+"""  # noqa: S608
+
+_RENEW = f"""
+    update runs set lease_expires_at = {_LEASE_END} where lease_owner = %(owner)s and id = any(%(runs)s)
+    returning id, status
+"""  # noqa: S608
+
+_RELEASE = """
+    update runs set lease_owner = null, lease_expires_at = now() where lease_owner = %(owner)s
+    and status in ('queued', 'in_progress', 'cancelling')
+"""
+
+#: Runs that nobody drives, or whose time is over.
+_ORPHANS = """
+    select id, project_id, status, expires_at <= extract(epoch from now()) from runs
+    where status in ('queued', 'in_progress', 'requires_action', 'cancelling')
+        and case when status = 'requires_action' then expires_at <= extract(epoch from now())
+            else lease_expires_at < now() end
+    order by expires_at limit %(limit)s
+"""
+
+
+#: Statuses in which there is something for a driver to do.
+DRIVABLE = ("queued", "in_progress", "cancelling")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that the caller now drives."""
+
+    project: str
+    run: Run
+    steps: list[RunStep]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One change of a run, with everything that must be written with it.
+
+    Attributes:
+        run: the run's id.
+        project: its project.
+        patch: top-level fields of the run to replace.
+        sources: statuses in which the run must be.
+        owner: who must hold the lease; None if that does not matter.
+        next_owner: who holds the lease afterwards; None lets go of it.
+        leave_lease: leave the lease with whoever holds it, whatever `next_owner` says.
+        messages: messages to add, or to replace by id.
+        steps: steps to add, or to replace by id.
+    """
+
+    run: str
+    project: str
+    patch: dict[str, Any]
+    sources: Sequence[str]
+    owner: str | None
+    next_owner: str | None = None
+    leave_lease: bool = False
+    messages: Sequence[NewMessage] = ()
+    steps: Sequence[RunStep] = field(default_factory=tuple[RunStep])
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A run that nobody drives, or that waits beyond its time."""
+
+    run: str
+    project: str
+    status: str
+    overdue: bool
+
+
+def has_active_run(thread: str, run: str) -> InvalidRequest:
+    """The error for a second run on a thread, in the words that clients match on. 400, because SDKs retry 409."""
+    return InvalidRequest(f"Thread {thread} already has an active run {run}.")
+
+
+class Runs(Objects[Run]):
+    """Runs of a thread."""
+
+    def __init__(self, database: Database, threads: Threads, queue: Queue, *, lease: float) -> None:
+        """`lease`: seconds that a lease lasts unless renewed."""
+        super().__init__(database, "runs", Run, "run", parent="thread_id")
+        self._threads = threads
+        self._queue = queue
+        self._lease = lease
+
+    async def add(
+        self,
+        project: str,
+        run: Run,
+        messages: Sequence[NewMessage] = (),
+        *,
+        owner: str | None,
+        thread: Thread | None = None,
+    ) -> None:
+        """Keep a new run, with the messages that come with it and with its thread if that is new: all or nothing.
+
+        Args:
+            project: the caller's project.
+            run: the run, `queued`.
+            messages: messages to append to the thread first.
+            owner: who drives it. None puts a job for it on the queue, in the same transaction.
+            thread: the run's thread where it is to be made too.
+
+        Raises:
+            NotFound: the project has no such thread.
+            InvalidRequest: the thread has an active run.
+        """
+        values: dict[str, Any] = {
+            "project": project,
+            "thread": run.thread_id,
+            "run": run.id,
+            "owner": owner,
+            "lease": self._lease,
+            "body": run.model_dump_json(),
+            "thread_body": thread.model_dump_json() if thread else None,
+            **message_columns(messages),
+        }
+        sql = _ADD_RUN_WITH_THREAD if thread else _ADD_RUN
+        if owner is not None:
+            await self._add(sql, values, run.thread_id, self._database)
+            return
+        async with self._database.transaction() as connection:
+            await self._add(sql, values, run.thread_id, connection)
+            await self._queue.defer_run(run.id, connection)
+
+    async def _add(self, sql: str, values: dict[str, Any], thread: str, where: Database | Connection) -> None:
+        try:
+            if isinstance(where, Database):
+                row = await where.row(sql, values)
+            else:
+                row = await (await where.execute(cast(LiteralString, sql), values)).fetchone()
+        except psycopg.errors.UniqueViolation as error:
+            # The index is the lock; `lock_thread` only makes the common case a plain answer.
+            raise InvalidRequest(f"Thread {thread} already has an active run.") from error
+        if row is None:
+            raise self._threads.not_found(thread)
+        if row[0] is not None:
+            raise has_active_run(thread, row[0])
+
+    async def claim(
+        self,
+        run: str,
+        owner: str,
+        patch: dict[str, Any],
+        sources: Sequence[str],
+        drivable: Sequence[str] = DRIVABLE,
+    ) -> Claim | None:
+        """Take, or keep, the lease on a run that nobody else drives.
+
+        Args:
+            run: the run's id.
+            owner: who is to hold the lease.
+            patch: what to change of the run if its status is one of `sources`.
+            sources: see `patch`.
+            drivable: statuses in which the run may be taken.
+
+        Returns:
+            The run with its steps; None if its status is another, or it is driven by someone else.
+        """
+        values = {
+            "run": run,
+            "owner": owner,
+            "lease": self._lease,
+            "patch": orjson.dumps(patch).decode(),
+            "sources": list(sources),
+            "drivable": list(drivable),
+        }
+        row = await self._database.row(_CLAIM, values)
+        if row is None:
+            return None
+        steps = [RunStep.model_validate(step) for step in orjson.loads(row[2])]
+        return Claim(project=row[0], run=Run.model_validate_json(row[1]), steps=steps)
+
+    async def commit(self, commit: Commit) -> Run | None:
+        """Write one change of a run with everything that belongs to it.
+
+        Returns:
+            The run as it is then; None, and nothing written, if the run was not in one of the commit's `sources`
+            or its lease is held by another.
+        """
+        values = {
+            "run": commit.run,
+            "project": commit.project,
+            "patch": orjson.dumps(commit.patch).decode(),
+            "sources": list(commit.sources),
+            "owner": commit.owner,
+            "next_owner": commit.next_owner,
+            "leave_lease": commit.leave_lease,
+            "lease": self._lease,
+            "step_ids": [step.id for step in commit.steps],
+            "step_bodies": [step.model_dump_json() for step in commit.steps],
+            **message_columns(commit.messages),
+        }
+        row = await self._database.row(_COMMIT, values)
+        return None if row is None else Run.model_validate_json(row[0])
+
+    async def renew(self, owner: str, runs: Sequence[str]) -> dict[str, str]:
+        """Renew the leases that `owner` holds on these runs; returns the status of each that it still holds."""
+        rows = await self._database.rows(_RENEW, {"owner": owner, "runs": list(runs), "lease": self._lease})
+        return {str(row[0]): str(row[1]) for row in rows}
+
+    async def release(self, owner: str) -> int:
+        """Let go of every lease that `owner` holds, so that others can go on at once. Returns how many there were."""
+        return await self._database.execute(_RELEASE, {"owner": owner})
+
+    async def orphans(self, limit: int = 500) -> list[Orphan]:
+        """Runs that nobody drives any more, and runs that have waited for their client beyond their time."""
+        return [Orphan(*row) for row in await self._database.rows(_ORPHANS, {"limit": limit})]
+
+
+class Steps(Objects[RunStep]):
+    """Steps of a run."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, "steps", RunStep, "run step", parent="run_id")

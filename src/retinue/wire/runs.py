@@ -1,0 +1,170 @@
+"""Runs: an assistant at work on a thread."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from .common import (
+    Id,
+    Instructions,
+    Metadata,
+    ModelName,
+    ReasoningEffort,
+    ResponseFormat,
+    Temperature,
+    TopP,
+    WireObject,
+    WireRequest,
+)
+from .messages import MessageCreate
+from .threads import ThreadCreate
+from .tools import RequiredToolCall, Tool, ToolChoice, ToolResources
+
+RunStatus = Literal[
+    "queued",
+    "in_progress",
+    "requires_action",
+    "cancelling",
+    "cancelled",
+    "failed",
+    "completed",
+    "incomplete",
+    "expired",
+]
+
+#: A run in one of these holds its thread's lock.
+ACTIVE: tuple[RunStatus, ...] = ("queued", "in_progress", "requires_action", "cancelling")
+#: A run in one of these has ended and never changes its status again.
+TERMINAL: tuple[RunStatus, ...] = ("completed", "incomplete", "failed", "cancelled", "expired")
+
+
+class SubmitToolOutputsAction(WireObject):
+    """The calls that wait for outputs."""
+
+    tool_calls: list[RequiredToolCall]
+
+
+class RequiredAction(WireObject):
+    """What a run waits for."""
+
+    type: Literal["submit_tool_outputs"] = "submit_tool_outputs"
+    submit_tool_outputs: SubmitToolOutputsAction
+
+
+class LastError(WireObject):
+    """Why a run failed."""
+
+    code: Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
+    message: str
+
+
+class RunIncompleteDetails(WireObject):
+    """Which limit ended a run."""
+
+    reason: Literal["max_completion_tokens", "max_prompt_tokens"]
+
+
+class CompletionUsage(WireObject):
+    """Tokens used."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class TruncationStrategy(WireRequest):
+    """Which messages of the thread the model sees."""
+
+    type: Literal["auto", "last_messages"]
+    last_messages: Annotated[int, Field(ge=1)] | None = None
+
+
+class Run(WireObject):
+    """One execution of an assistant on a thread."""
+
+    internal: ClassVar[frozenset[str]] = frozenset({"reasoning_effort"})
+
+    id: str
+    object: Literal["thread.run"] = "thread.run"
+    created_at: int
+    thread_id: str
+    assistant_id: str
+    status: RunStatus
+    required_action: RequiredAction | None = None
+    last_error: LastError | None = None
+    expires_at: int | None = None
+    started_at: int | None = None
+    cancelled_at: int | None = None
+    failed_at: int | None = None
+    completed_at: int | None = None
+    incomplete_details: RunIncompleteDetails | None = None
+    model: str
+    instructions: str
+    tools: list[Tool] = Field(default_factory=list[Tool])
+    metadata: dict[str, str] = Field(default_factory=dict[str, str])
+    usage: CompletionUsage | None = None
+    temperature: float | None = 1.0
+    top_p: float | None = 1.0
+    max_prompt_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    truncation_strategy: TruncationStrategy = Field(default_factory=lambda: TruncationStrategy(type="auto"))
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool = True
+    response_format: ResponseFormat = "auto"
+    reasoning_effort: ReasoningEffort | None = None
+
+
+class _RunOptions(WireRequest):
+    """What both ways of creating a run have in common."""
+
+    assistant_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    model: ModelName | None = None
+    instructions: Instructions | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    metadata: Metadata | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    stream: bool | None = None
+    max_prompt_tokens: Annotated[int, Field(ge=256, le=2**53)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=256, le=2**53)] | None = None
+    truncation_strategy: TruncationStrategy | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: ReasoningEffort | None = None
+
+
+class RunCreate(_RunOptions):
+    """Body of `POST /threads/{id}/runs`."""
+
+    additional_instructions: Instructions | None = None
+    additional_messages: Annotated[list[MessageCreate], Field(max_length=1000)] | None = None
+
+
+class ThreadAndRunCreate(_RunOptions):
+    """Body of `POST /threads/runs`."""
+
+    thread: ThreadCreate | None = None
+    tool_resources: ToolResources | None = None
+
+
+class RunModify(WireRequest):
+    """Body of `POST /threads/{id}/runs/{id}`."""
+
+    metadata: Metadata | None = None
+
+
+class ToolOutput(WireRequest):
+    """What a function answered."""
+
+    tool_call_id: Id
+    output: str = ""
+
+
+class ToolOutputsSubmit(WireRequest):
+    """Body of `POST /threads/{id}/runs/{id}/submit_tool_outputs`."""
+
+    tool_outputs: Annotated[list[ToolOutput], Field(max_length=1024)]
+    stream: bool | None = None

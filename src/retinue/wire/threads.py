@@ -1,0 +1,36 @@
+"""Threads."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .common import Metadata, WireObject, WireRequest
+from .messages import MessageCreate
+from .tools import ToolResources
+
+
+class Thread(WireObject):
+    """A conversation."""
+
+    id: str
+    object: Literal["thread"] = "thread"
+    created_at: int
+    tool_resources: ToolResources | None = None
+    metadata: dict[str, str] = Field(default_factory=dict[str, str])
+
+
+class ThreadCreate(WireRequest):
+    """Body of `POST /threads`."""
+
+    messages: Annotated[list[MessageCreate], Field(max_length=1000)] = Field(default_factory=list[MessageCreate])
+    tool_resources: ToolResources | None = None
+    metadata: Metadata | None = None
+
+
+class ThreadModify(WireRequest):
+    """Body of `POST /threads/{id}`."""
+
+    tool_resources: ToolResources | None = None
+    metadata: Metadata | None = None

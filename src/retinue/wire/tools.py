@@ -1,0 +1,113 @@
+"""Tools as assistants and runs name them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from .common import Id, WireRequest, is_none
+
+
+class FunctionDefinition(WireRequest):
+    """A function that the client runs when the model asks for it."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    description: str | None = Field(default=None, exclude_if=is_none)
+    #: JSON schema of the arguments; none means no arguments.
+    parameters: dict[str, Any] | None = Field(default=None, exclude_if=is_none)
+    strict: bool | None = Field(default=None, exclude_if=is_none)
+
+
+class FunctionTool(WireRequest):
+    """A function tool."""
+
+    type: Literal["function"]
+    function: FunctionDefinition
+
+
+class CodeInterpreterTool(WireRequest):
+    """The code interpreter."""
+
+    type: Literal["code_interpreter"]
+
+
+class RankingOptions(WireRequest):
+    """How file search ranks."""
+
+    ranker: Literal["auto", "default_2024_08_21"] | None = Field(default=None, exclude_if=is_none)
+    score_threshold: Annotated[float, Field(ge=0, le=1)]
+
+
+class FileSearchOptions(WireRequest):
+    """Options of file search."""
+
+    max_num_results: Annotated[int, Field(ge=1, le=50)] | None = Field(default=None, exclude_if=is_none)
+    ranking_options: RankingOptions | None = Field(default=None, exclude_if=is_none)
+
+
+class FileSearchTool(WireRequest):
+    """Search in the assistant's and the thread's vector stores."""
+
+    type: Literal["file_search"]
+    file_search: FileSearchOptions | None = Field(default=None, exclude_if=is_none)
+
+
+class FileSearchToolName(WireRequest):
+    """File search as an attachment names it: without options."""
+
+    type: Literal["file_search"]
+
+
+Tool = Annotated[CodeInterpreterTool | FileSearchTool | FunctionTool, Field(discriminator="type")]
+AttachmentTool = Annotated[CodeInterpreterTool | FileSearchToolName, Field(discriminator="type")]
+
+
+class CodeInterpreterResources(WireRequest):
+    """Files that the code interpreter sees."""
+
+    file_ids: Annotated[list[Id], Field(max_length=20)] = Field(default_factory=list[str])
+
+
+class FileSearchResources(WireRequest):
+    """Vector stores that file search looks into."""
+
+    vector_store_ids: Annotated[list[Id], Field(max_length=1)] = Field(default_factory=list[str])
+
+
+class ToolResources(WireRequest):
+    """What tools work with."""
+
+    code_interpreter: CodeInterpreterResources | None = Field(default=None, exclude_if=is_none)
+    file_search: FileSearchResources | None = Field(default=None, exclude_if=is_none)
+
+
+class FunctionName(WireRequest):
+    """A function by name."""
+
+    name: str
+
+
+class NamedToolChoice(WireRequest):
+    """One tool that the model must call."""
+
+    type: Literal["function", "code_interpreter", "file_search"]
+    function: FunctionName | None = Field(default=None, exclude_if=is_none)
+
+
+ToolChoice = Literal["none", "auto", "required"] | NamedToolChoice
+
+
+class FunctionCall(WireRequest):
+    """A call as the model wrote it; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+class RequiredToolCall(WireRequest):
+    """A call that waits for the client's output."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionCall
