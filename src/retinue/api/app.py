@@ -23,13 +23,16 @@ from .middleware import Gate, answer
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings, conninfo: str, first_key: str | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, conninfo: str, first_key: str | None = None, first_page: bytes | None = None
+) -> FastAPI:
     """The ASGI application.
 
     Args:
         settings: all settings.
         conninfo: a psycopg connection string of a database that has been migrated.
         first_key: a key that opens the default project from the start.
+        first_page: the HTML that people see at ``/``.
     """
 
     @contextlib.asynccontextmanager
@@ -73,6 +76,12 @@ def create_app(settings: Settings, conninfo: str, first_key: str | None = None) 
     app.add_exception_handler(HTTPException, _http_error)
     for module in (assistants, runs, threads, messages, models, system):
         app.include_router(module.router)
+    if first_page is not None:
+
+        @app.get("/", include_in_schema=False)
+        async def page() -> Response:  # pyright: ignore[reportUnusedFunction] (FastAPI uses it)
+            return Response(first_page, media_type="text/html")
+
     return app
 
 

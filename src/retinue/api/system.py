@@ -1,8 +1,8 @@
-"""What is not part of OpenAI's API: health, and the first page."""
+"""What is not part of OpenAI's API: health."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 
 from ..store.store import Store
 
@@ -15,9 +15,3 @@ async def health(request: Request) -> dict[str, str]:
     store: Store = request.app.state.store
     await store.database.row("select 1", {})
     return {"status": "ok"}
-
-
-@router.get("/", include_in_schema=False)
-async def first_page(request: Request) -> Response:
-    """What this server is and how to use it, for people."""
-    return Response(request.app.state.first_page, media_type="text/html")

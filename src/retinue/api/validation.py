@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ..errors import InvalidRequest
 
@@ -56,7 +56,7 @@ def _path(location: Sequence[str | int], body: object) -> list[str | int]:
         in_object = isinstance(here, dict) and part in here
         in_array = isinstance(here, list) and isinstance(part, int) and part < len(here)
         if in_object or in_array:
-            here = here[part]
+            here = cast(Any, here)[part]
             path.append(part)
         elif number == len(location) and isinstance(part, str) and isinstance(here, dict):
             # The last part may name a field that is missing.

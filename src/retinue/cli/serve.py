@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
-from typing import Annotated
+from collections.abc import Callable, Generator
+from typing import Annotated, cast
 
 import psycopg
 import structlog
 import typer
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from .. import __version__
 from ..api.app import create_app
@@ -80,10 +83,9 @@ def _bind(settings: Settings) -> socket.socket:
 async def _serve(settings: Settings, listening: socket.socket) -> None:
     key = first_key(settings)
     async with database(settings) as conninfo:
-        app = create_app(settings, conninfo, key)
         host, port = listening.getsockname()[:2]
         base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        app.state.first_page = first_page(f"{base}/v1")
+        app = create_app(settings, conninfo, key, first_page(f"{base}/v1"))
         config = uvicorn.Config(
             app,
             loop="uvloop",
@@ -96,23 +98,39 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
             timeout_graceful_shutdown=5,
             backlog=2048,
         )
-        server = _Server(config, lambda: _greet(settings, base, key))
+        server = _Server(config, app, lambda: _greet(settings, base, key))
         await server.serve(sockets=[listening])
         if not server.started:
             raise typer.Exit(1)
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is ready."""
+    """A server that says when it is ready, and ends in order."""
 
-    def __init__(self, config: uvicorn.Config, ready: object) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._app = app
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started and callable(self._ready):
+        if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Streams end with their drives: stop these while the clients still listen.
+        await cast(Engine, self._app.state.engine).stop()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        # uvicorn's own raises the signal again after it has stopped, which would cut short all that comes after it.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
 
 
 def _greet(settings: Settings, base: str, key: str) -> None:

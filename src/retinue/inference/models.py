@@ -52,23 +52,23 @@ class Models:
         self._looked = time.monotonic()
         self._served: dict[str, ServedModel] = {}
         self._upstreams: list[Upstream] = []
-        self._local: dict[Path, LocalModel] = {}
+        self._processes: dict[Path, LocalModel] = {}
+        self._local_backends: dict[str, LocalBackend] = {}
 
     async def start(self) -> None:
         """Begin to load the default model, if it is a local one whose weights are there."""
         try:
-            backend = self.resolve("default").backend
+            name = self.resolve("default").name
         except ModelNotFound:
             log.warning("the default model is not configured", model=self._settings.default_model)
             return
-        inner = backend.inner if isinstance(backend, PromptedTools) else backend
-        if isinstance(inner, LocalBackend):
-            await inner.prepare()
+        if (local := self._local_backends.get(name)) is not None:
+            await local.prepare()
 
     async def close(self) -> None:
         """End the local models and close all connections."""
-        for local in self._local.values():
-            await local.stop()
+        for process in self._processes.values():
+            await process.stop()
         for upstream in self._upstreams:
             await upstream.close()
 
@@ -134,9 +134,9 @@ class Models:
 
     def _local_backend(self, name: str, model: ModelSettings) -> LocalBackend:
         weights = weights_path(model.weights or name, self._settings.models_folder)
-        process = self._local.get(weights)
+        process = self._processes.get(weights)
         if process is None:
-            process = self._local[weights] = LocalModel(
+            process = self._processes[weights] = LocalModel(
                 name,
                 weights,
                 context_length=model.context_length,
@@ -153,7 +153,8 @@ class Models:
             concurrency=model.max_concurrency or self._settings.local_slots,
         )
         self._upstreams.append(upstream)
-        return LocalBackend(process, upstream, wait=self._settings.local_load_wait)
+        backend = self._local_backends[name] = LocalBackend(process, upstream, wait=self._settings.local_load_wait)
+        return backend
 
     def _follow_file(self) -> None:
         now = time.monotonic()

@@ -11,6 +11,7 @@ from typing import Any, cast, get_args
 import aiohttp
 import orjson
 import structlog
+from pydantic_core import to_json
 
 from ..errors import ModelError
 from . import sse, upstream_errors
@@ -71,7 +72,8 @@ class Upstream:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """See `ChatBackend.stream`."""
-        body = orjson.dumps(self._body(request))
+        # orjson refuses integers beyond 64 bits, which a tool's schema may hold.
+        body = to_json(self._body(request))
         async with self._slots:
             for attempt in range(self._retries + 1):
                 begun = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
+from pydantic_core import to_json
 
 from ..inference.chat import ChatRequest, Json
 from ..inference.tokens import MESSAGE_OVERHEAD, estimate_tokens
@@ -49,7 +49,7 @@ async def build(store: Store, project: str, run: Run, steps: Sequence[RunStep], 
         for step in steps
         if isinstance(step.step_details, MessageCreationDetails)
     }
-    fixed = estimate_tokens(run.instructions) + sum(estimate_tokens(orjson.dumps(tool).decode()) for tool in tools)
+    fixed = estimate_tokens(run.instructions) + sum(estimate_tokens(to_json(tool).decode()) for tool in tools)
     fixed += sum(estimate_tokens(step.model_dump_json()) for step in steps if step.type == "tool_calls")
     budget = max(_LEAST_BUDGET, window - fixed)
     last = run.truncation_strategy.last_messages if run.truncation_strategy.type == "last_messages" else None

@@ -22,7 +22,7 @@ from ..wire.runs import CompletionUsage, LastError, Run, RunIncompleteDetails, R
 from ..wire.steps import RunStep
 from . import context
 from .state import change, sources
-from .turn import Turn
+from .turn import Turn, storable
 
 log = structlog.get_logger(__name__)
 
@@ -107,8 +107,8 @@ class Driver:
     async def _work(self) -> None:
         model = self._models.resolve(self.run.model)
         for _ in range(self._settings.run_max_turns):
-            if self._over_budget("max_prompt_tokens", "prompt_tokens"):
-                return await self.end("incomplete", RunIncompleteDetails(reason="max_prompt_tokens"))
+            if limit := self._used_up():
+                return await self.end("incomplete", RunIncompleteDetails(reason=limit))
             turn = self._turn = Turn(self.run, self)
             finished = await self._ask(model, turn)
             if await self._conclude(turn, finished):
@@ -185,6 +185,7 @@ class Driver:
         return True
 
     async def _fail(self, error: ModelError) -> None:
+        error.message = storable(error.message)
         if self._turn:
             self._turn.stop("failed", "run_failed", error)
         code: Any = error.run_code
@@ -285,6 +286,11 @@ class Driver:
             return None
         return max(1, self.run.max_completion_tokens - self._used().completion_tokens)
 
-    def _over_budget(self, limit: str, kind: str) -> bool:
-        most = getattr(self.run, limit)
-        return most is not None and getattr(self._used(), kind) >= most
+    def _used_up(self) -> Literal["max_prompt_tokens", "max_completion_tokens"] | None:
+        """The token limit of the whole run that has been met, if one has."""
+        used, run = self._used(), self.run
+        if run.max_prompt_tokens is not None and used.prompt_tokens >= run.max_prompt_tokens:
+            return "max_prompt_tokens"
+        if run.max_completion_tokens is not None and used.completion_tokens >= run.max_completion_tokens:
+            return "max_completion_tokens"
+        return None

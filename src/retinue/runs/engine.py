@@ -130,7 +130,7 @@ class Engine:
             raise InvalidRequest(f"Expected tool outputs for call_ids {expected}, got {got}", param="tool_outputs")
         steps = await self._store.steps.page(project, PageQuery(limit=100), run_id)
         answered = [_with_outputs(step, outputs) for step in steps.data if step.status == "in_progress"]
-        here = stream is not None or self._has_room()
+        here = self._is_driven_here(stream)
         commit = Commit(
             run=run_id,
             project=project,
@@ -187,8 +187,14 @@ class Engine:
 
     # --- driving
 
-    def _has_room(self) -> bool:
-        return self._settings.serve_worker and not self._stopping and len(self._drives) < self._settings.run_concurrency
+    def _is_driven_here(self, stream: EventStream | None) -> bool:
+        """Whether this process drives a run: if a client reads it, or if there is room; else the queue has it."""
+        if stream and self._stopping:
+            raise Unavailable("This server is being stopped. Please try again.")
+        if stream:
+            return True
+        free = not self._stopping and len(self._drives) < self._settings.run_concurrency
+        return free and self._settings.serve_worker
 
     async def _take_on(
         self,
@@ -198,8 +204,8 @@ class Engine:
         thread: Thread | None,
         stream: EventStream | None,
     ) -> None:
-        """Keep a new run, and drive it here if a client reads it or there is room; else the queue has it."""
-        here = stream is not None or self._has_room()
+        """Keep a new run, and see to it that it is driven, here or from the queue."""
+        here = self._is_driven_here(stream)
         await self._store.runs.add(project, run, messages, owner=self._owner if here else None, thread=thread)
         if stream:
             if thread:
@@ -218,7 +224,8 @@ class Engine:
     async def _drive_queued(self, run_id: str) -> None:
         """A job of the queue: drive the run unless it is being driven."""
         if run_id not in self._drives and not self._stopping:
-            await self._launch(run_id, None)
+            # The drive outlives its job, which ends when the queue loses the database.
+            await asyncio.shield(self._launch(run_id, None))
 
     async def _drive(self, run_id: str, drive: _Drive, stream: EventStream | None) -> None:
         """Drive a run, whatever happens, to where it has ended, waits, or is someone else's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from ..errors import ModelError
@@ -44,6 +45,11 @@ from .context import message_tokens
 _WORTH_SHOWING = 0.5
 
 Reason = Literal["content_filter", "max_tokens", "run_cancelled", "run_expired", "run_failed"]
+
+
+def storable(text: str) -> str:
+    """What a model's server sent, without the one character that PostgreSQL does not keep: NUL."""
+    return text.replace("\x00", "\ufffd")
 
 
 class Sink(Protocol):
@@ -97,6 +103,7 @@ class Turn:
         if self._message is None:
             self._begin_message()
         assert self._message is not None  # noqa: S101 (begun above)
+        text = storable(text)
         self._text.append(text)
         if self._sink.heard:
             content = TextDeltaContent(index=0, text=TextDelta(value=text))
@@ -105,14 +112,15 @@ class Turn:
 
     def add_call(self, delta: ToolCallDelta) -> None:
         """A piece of a tool call."""
+        delta = replace(delta, arguments=storable(delta.arguments))
         if self._call_step is None:
             self._call_step = self._begin_step("tool_calls", ToolCallsDetails(tool_calls=self._calls))
         if delta.index > len(self._calls) or delta.index < 0:
             raise ModelError("The model's server sent tool calls out of order.")
         if first := delta.index == len(self._calls):
             call = FunctionToolCall(
-                id=delta.id or new_id("call_"),
-                function=FunctionCallResult(name=delta.name or "", arguments=delta.arguments),
+                id=self._call_id(delta.id),
+                function=FunctionCallResult(name=storable(delta.name or ""), arguments=delta.arguments),
             )
             self._calls.append(call)
         else:
@@ -242,6 +250,12 @@ class Turn:
         self._sink.emit("thread.run.step.created", step)
         self._sink.emit("thread.run.step.in_progress", step)
         return step
+
+    def _call_id(self, given: str | None) -> str:
+        """The id that the model's server gave, unless it gave none or gave another call the same."""
+        identifier = storable(given or "")
+        taken = any(call.id == identifier for call in self._calls)
+        return new_id("call_") if taken or not identifier else identifier
 
     def _emit_call_delta(self, call: FunctionToolCall, delta: ToolCallDelta, *, first: bool) -> None:
         assert self._call_step is not None  # noqa: S101 (the caller made it)

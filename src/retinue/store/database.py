@@ -20,6 +20,9 @@ log = structlog.get_logger(__name__)
 Row = tuple[Any, ...]
 Connection = psycopg.AsyncConnection[Row]
 
+#: How it shows that the database cannot answer now.
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
+
 
 class _JsonText(Loader):
     """Leaves JSON as bytes: the wire types parse it, once."""
@@ -78,10 +81,8 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests) as error:
-            self._purge()
-            log.warning("database away", error=str(error))
-            raise Unavailable("The database cannot be reached at the moment. Please try again.") from error
+        except _AWAY as error:
+            raise self._unavailable(error) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
@@ -91,20 +92,28 @@ class Database:
 
     async def row(self, sql: str, parameters: Mapping[str, Any]) -> Row | None:
         """The first row of a statement's result."""
-        async with self.connection() as connection:
-            cursor = await connection.execute(cast(LiteralString, sql), parameters)
-            return await cursor.fetchone()
+        return await (await self._run(sql, parameters)).fetchone()
 
     async def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
         """All rows of a statement's result."""
-        async with self.connection() as connection:
-            cursor = await connection.execute(cast(LiteralString, sql), parameters)
-            return await cursor.fetchall()
+        return await (await self._run(sql, parameters)).fetchall()
 
     async def execute(self, sql: str, parameters: Mapping[str, Any]) -> int:
         """Run a statement that returns no rows; says how many it changed."""
-        async with self.connection() as connection:
-            return (await connection.execute(cast(LiteralString, sql), parameters)).rowcount
+        return (await self._run(sql, parameters)).rowcount
+
+    async def _run(self, sql: str, parameters: Mapping[str, Any]) -> psycopg.AsyncCursor[Row]:
+        """Run one statement. Its whole result is here when this returns, so the connection can go back."""
+        try:
+            async with self._pool.connection() as connection:
+                return await connection.execute(cast(LiteralString, sql), parameters)
+        except _AWAY as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        self._purge()
+        log.warning("database away", error=str(error))
+        return Unavailable("The database cannot be reached at the moment. Please try again.")
 
     def _purge(self) -> None:
         """Throw broken connections out of the pool, so that one outage is not met once for each of them."""

@@ -49,6 +49,8 @@ _ADD_RUN_WITH_THREAD = f"""
     returning null
 """  # noqa: S608
 
+#: Takes a run, and drops what a driver that died has shown of an unfinished answer: the model will be asked again.
+#: Calls that wait for their outputs are no such thing: they stay.
 _CLAIM = f"""
     with claimed as (
         update runs set
@@ -56,10 +58,20 @@ _CLAIM = f"""
             lease_owner = %(owner)s, lease_expires_at = {_LEASE_END}
         where id = %(run)s and status = any(%(drivable)s)
             and (lease_owner is null or lease_owner = %(owner)s or lease_expires_at < now())
-        returning id, project_id, body
+        returning id, project_id, status, body
+    ), dropped_steps as (
+        delete from steps using claimed
+        where run_id = claimed.id and steps.body ->> 'status' = 'in_progress'
+            and (claimed.status = 'in_progress' or steps.body ->> 'type' = 'message_creation')
+        returning steps.id, steps.body
+    ), dropped_messages as (
+        delete from messages using dropped_steps
+        where messages.id = dropped_steps.body #>> '{{step_details,message_creation,message_id}}'
     )
-    select project_id, body,
-        (select coalesce(jsonb_agg(steps.body order by steps.position), '[]') from steps where run_id = claimed.id)
+    select project_id, body, (
+        select coalesce(jsonb_agg(steps.body order by steps.position), '[]') from steps
+        where run_id = claimed.id and id not in (select id from dropped_steps)
+    )
     from claimed
 """  # noqa: S608
 
@@ -90,9 +102,12 @@ _COMMIT = f"""
     select body from moved
 """  # noqa: S608
 
+#: A run that nobody holds has just been committed by its driver, who will notice by itself.
 _RENEW = f"""
-    update runs set lease_expires_at = {_LEASE_END} where lease_owner = %(owner)s and id = any(%(runs)s)
-    returning id, status
+    with renewed as (
+        update runs set lease_expires_at = {_LEASE_END} where lease_owner = %(owner)s and id = any(%(runs)s)
+    )
+    select id, status from runs where id = any(%(runs)s) and (lease_owner is null or lease_owner = %(owner)s)
 """  # noqa: S608
 
 _RELEASE = """
@@ -287,7 +302,7 @@ class Runs(Objects[Run]):
         return None if row is None else Run.model_validate_json(row[0])
 
     async def renew(self, owner: str, runs: Sequence[str]) -> dict[str, str]:
-        """Renew the leases that `owner` holds on these runs; returns the status of each that it still holds."""
+        """Renew the leases that `owner` holds on these runs; returns the status of each that no other has taken."""
         rows = await self._database.rows(_RENEW, {"owner": owner, "runs": list(runs), "lease": self._lease})
         return {str(row[0]): str(row[1]) for row in rows}
 

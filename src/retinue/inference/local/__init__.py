@@ -1,0 +1,1 @@
+"""The built-in models: their weights, and the process that holds them."""

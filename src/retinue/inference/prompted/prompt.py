@@ -1,0 +1,158 @@
+"""Tells a model in words which functions it may call, and what its calls came to.
+
+The form is that of Hermes and Qwen, which many open models were trained on: signatures in `<tools>`, calls in
+`<tool_call>`, results in `<tool_response>`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ..chat import Json
+from .parse import Call
+
+_TOOLS = """\
+# Tools
+
+You may call one or more functions to assist with the user query.
+
+You are provided with function signatures within <tools></tools> XML tags:
+<tools>
+{signatures}
+</tools>
+
+For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:
+<tool_call>
+{{"name": <function-name>, "arguments": <args-json-object>}}
+</tool_call>
+
+Call a function only when it is needed to answer; for greetings and small talk reply in words. \
+If several things are asked for, write one <tool_call> block for each."""
+
+#: Said after the results of calls. Without it small models call again.
+ANSWER = (
+    "The functions have been called, their results are in <tool_response>. Answer the user in words from those results."
+)
+#: Said when a model asks again for what it was already told.
+ENOUGH = "All functions have been called. Answer in words now; do not call a function."
+
+_MARKS = re.compile(r"<(?=/?(?:tool_call|tool_response|tools)>)")
+
+
+def has_calls(messages: list[Json]) -> bool:
+    """Whether the messages hold calls or results of calls."""
+    return any(message.get("role") == "tool" or message.get("tool_calls") for message in messages)
+
+
+def render(messages: list[Json], tools: list[Json] | None = None) -> list[Json]:
+    """Messages that say in plain text what `messages` say with tool calls and tool results.
+
+    Args:
+        messages: chat-completions messages; not changed.
+        tools: function tools to offer; None to offer none.
+
+    Returns:
+        Messages of the roles system (or developer), user and assistant alone.
+    """
+    result: list[Json] = []
+    responses: list[str] = []
+    for message in messages:
+        if message.get("role") == "tool":
+            responses.append(f"<tool_response>\n{_defused(message.get('content'))}\n</tool_response>")
+            continue
+        if responses:
+            result.append(_results(responses))
+            responses = []
+        result.append(_assistant(message) if message.get("tool_calls") else message)
+    if responses:
+        result.append(_results(responses))
+    return _offer(result, tools) if tools else result
+
+
+def nudge(messages: list[Json], text: str) -> list[Json]:
+    """The messages with `text` said last.
+
+    It goes to the end, not into the system message, so that a model server's prefix cache stays of use.
+    """
+    if messages and messages[-1].get("role") == "user":
+        return [*messages[:-1], _appended(messages[-1], text)]
+    return [*messages, {"role": "user", "content": text}]
+
+
+def answered(messages: list[Json]) -> set[tuple[str, str]]:
+    """The keys of the calls that have their result since the last user message."""
+    calls: dict[str, Call] = {}
+    keys: set[tuple[str, str]] = set()
+    for message in messages:
+        if message.get("role") == "user":
+            keys.clear()
+        for call in message.get("tool_calls") or ():
+            function = call.get("function") or {}
+            calls[str(call.get("id"))] = Call(str(function.get("name")), str(function.get("arguments")))
+        if message.get("role") == "tool" and (call := calls.get(str(message.get("tool_call_id")))):
+            keys.add(call.key)
+    return keys
+
+
+def _offer(messages: list[Json], tools: list[Json]) -> list[Json]:
+    """Put the functions at the end of the first system message."""
+    signatures = "\n".join(json.dumps(_signature(tool), ensure_ascii=False) for tool in tools)
+    block = _TOOLS.format(signatures=signatures)
+    if messages and messages[0].get("role") in ("system", "developer"):
+        return [_appended(messages[0], block), *messages[1:]]
+    return [{"role": "system", "content": f"You are a helpful assistant.\n\n{block}"}, *messages]
+
+
+def _signature(tool: Json) -> Json:
+    function = tool["function"]
+    return {
+        "type": "function",
+        "function": {
+            "name": function["name"],
+            "description": function.get("description") or "",
+            "parameters": function.get("parameters") or {"type": "object", "properties": {}},
+        },
+    }
+
+
+def _assistant(message: Json) -> Json:
+    parts = [text] if (text := _text(message.get("content"))) else []
+    for call in message["tool_calls"]:
+        function = call.get("function") or {}
+        name = json.dumps(function.get("name"), ensure_ascii=False)
+        parts.append(f'<tool_call>\n{{"name": {name}, "arguments": {_arguments(function)}}}\n</tool_call>')
+    return {"role": "assistant", "content": "\n".join(parts)}
+
+
+def _arguments(function: Json) -> str:
+    """The arguments in the spacing that models were trained on; as a string if they are not JSON."""
+    text = str(function.get("arguments") or "{}")
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return json.dumps(text, ensure_ascii=False)
+
+
+def _results(responses: list[str]) -> Json:
+    return {"role": "user", "content": "\n".join(responses)}
+
+
+def _text(content: Any) -> str:
+    """The text of a message's content, which is a string or a list of parts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content)
+    return str(content or "")
+
+
+def _defused(content: Any) -> str:
+    """A result in which our own marks mean nothing: a tool's output is data."""
+    return _MARKS.sub("&lt;", _text(content))
+
+
+def _appended(message: Json, text: str) -> Json:
+    content = message.get("content")
+    if isinstance(content, list):
+        return {**message, "content": [*content, {"type": "text", "text": f"\n\n{text}"}]}
+    return {**message, "content": f"{content}\n\n{text}" if content else text}

@@ -1,0 +1,221 @@
+"""One answer of a model that may call functions, in as many passes as it takes."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, cast
+
+from ...errors import ContextOverflow, InvalidRequest, ModelError
+from ..chat import ChatBackend, ChatEvent, ChatRequest, Finished, Json, TextDelta, ToolCallDelta, Usage
+from . import grammar as grammars
+from .detect import Detector
+from .parse import Call, Malformed, read_calls
+from .prompt import ANSWER, ENOUGH, answered, nudge, render
+from .schema import arguments_schema
+
+#: How often a call that is not valid is asked for again.
+_RETRIES = 2
+#: The most tokens of a pass that writes calls, where the request sets no limit.
+_MOST_TOKENS = 4096
+_OPENING = "<tool_call>"
+_LETTERS = string.ascii_letters + string.digits
+
+
+def closing(events: AsyncIterator[ChatEvent]) -> aclosing[AsyncGenerator[ChatEvent, None]]:
+    """Close the stream on leaving, which cancels the call at the backend."""
+    return aclosing(cast("AsyncGenerator[ChatEvent, None]", events))
+
+
+class Turn:
+    """The answer to one request that offers functions."""
+
+    def __init__(self, inner: ChatBackend, request: ChatRequest, *, grammar: bool) -> None:
+        """Prepare the passes.
+
+        Args:
+            inner: what writes text.
+            request: with at least one tool, and a `tool_choice` other than ``none``.
+            grammar: whether `inner` takes an LLGuidance grammar.
+
+        Raises:
+            InvalidRequest: `tool_choice` names a function that is not in `tools`.
+        """
+        self._inner = inner
+        self._request = request
+        self._grammar = grammar
+        self._forced = request.tool_choice != "auto"
+        self._functions = _functions(request)
+        self._messages = _told(request)
+        wanted = request.response_format
+        self._formatted = wanted is not None and wanted.get("type") != "text"
+
+    async def events(self) -> AsyncGenerator[ChatEvent, None]:
+        """Answer, event by event; see `ChatBackend.stream`."""
+        written: tuple[str, Finished] | None = None
+        if not self._forced:
+            detector = Detector(self._functions)
+            end = Finished("stop", Usage())
+            async with closing(self._inner.stream(self._pass(self._messages))) as answer:
+                async for event in answer:
+                    if isinstance(event, Finished):
+                        end = event
+                    elif isinstance(event, TextDelta):
+                        text = detector.feed(event.text)
+                        if (text and self._formatted) or (detector.call is not None and self._grammar):
+                            break
+                        if text:
+                            yield TextDelta(text)
+            if detector.call is None:
+                ending = self._in_format() if self._formatted else _ending(detector.rest(), end)
+                async with closing(ending) as answer:
+                    async for event in answer:
+                        yield event
+                return
+            written = None if self._grammar else (detector.call, end)
+        calls, end = await self._calls(written)
+        calls = self._wanted(calls)
+        if calls or end.reason == "length":
+            for event in _call_events(calls, end):
+                yield event
+            return
+        async with closing(self._inner.stream(self._words())) as answer:
+            async for event in answer:
+                yield event
+
+    def _pass(self, messages: list[Json], **changes: Any) -> ChatRequest:
+        """A request for plain text."""
+        plain = replace(self._request, messages=messages, tools=[], tool_choice="auto", response_format=None)
+        return replace(plain, **changes)
+
+    def _in_format(self) -> AsyncIterator[ChatEvent]:
+        """Answer in words, in the format that was asked for. No format leaves room for calls, so it comes last."""
+        return self._inner.stream(self._pass(self._messages, response_format=self._request.response_format))
+
+    def _words(self) -> ChatRequest:
+        """Answer in words where the model only asks again for what it was told."""
+        messages = nudge(render(self._request.messages), ENOUGH)
+        if self._formatted:
+            return self._pass(messages, response_format=self._request.response_format)
+        extra = {**self._request.extra, "grammar": grammars.WORDS} if self._grammar else self._request.extra
+        return self._pass(messages, extra=extra)
+
+    def _wanted(self, calls: list[Call]) -> list[Call]:
+        """The calls without those that have been answered already, and only one if only one is allowed."""
+        if not self._forced:
+            known = answered(self._request.messages)
+            calls = [call for call in calls if call.key not in known]
+        return calls if self._request.parallel_tool_calls else calls[:1]
+
+    async def _calls(self, written: tuple[str, Finished] | None) -> tuple[list[Call], Finished]:
+        """Have calls written, or take those `written` already, until they are valid.
+
+        Returns:
+            The calls, none only if a token limit ended the answer before the first was complete; how the pass ended.
+
+        Raises:
+            ModelError: three tries brought no valid call.
+        """
+        messages = self._messages
+        problem = ""
+        for _ in range(1 + _RETRIES):
+            text, end = written or await self._write(messages)
+            try:
+                return read_calls(text, self._functions, cut=end.reason == "length"), end
+            except Malformed as error:
+                if end.reason == "length":
+                    return [], end
+                problem = str(error)
+            said: list[Json] = [{"role": "assistant", "content": text}] if text else []
+            messages = nudge([*messages, *said], f"That did not work: {problem}. Write the <tool_call> block again.")
+            written = None
+        raise ModelError(f"The model did not write a valid function call in {1 + _RETRIES} tries: {problem}.")
+
+    async def _write(self, messages: list[Json]) -> tuple[str, Finished]:
+        """One pass that is to write calls: in the strictest grammar that the backend takes."""
+        if self._grammar:
+            loose: dict[str, Json] = dict.fromkeys(self._functions, {"type": "object"})
+            for functions in (self._functions, loose):
+                text = grammars.calls(functions, parallel=self._request.parallel_tool_calls)
+                if found := await self._write_in(text, messages):
+                    return found
+        pieces: list[str] = []
+        end = Finished("stop", Usage())
+        async with closing(self._inner.stream(self._limited(messages))) as answer:
+            async for event in answer:
+                if isinstance(event, TextDelta):
+                    pieces.append(event.text)
+                elif isinstance(event, Finished):
+                    end = event
+        detector = Detector(self._functions)
+        detector.feed("".join(pieces))
+        return detector.call or "".join(pieces), end
+
+    async def _write_in(self, grammar: str, messages: list[Json]) -> tuple[str, Finished] | None:
+        """One pass in a grammar; None if the backend refused it, or went on without it as llama.cpp does."""
+        text = ""
+        try:
+            async with closing(self._inner.stream(self._limited(messages, grammar=grammar))) as answer:
+                async for event in answer:
+                    if isinstance(event, Finished):
+                        return text, event
+                    if isinstance(event, TextDelta):
+                        text += event.text
+                        if text[: len(_OPENING)] != _OPENING[: len(text)]:
+                            return None
+        except ContextOverflow:
+            raise
+        except ModelError as error:
+            if text or error.retriable:
+                raise
+        return None
+
+    def _limited(self, messages: list[Json], **extra: Any) -> ChatRequest:
+        limit = self._request.max_tokens or _MOST_TOKENS
+        return self._pass(messages, max_tokens=limit, extra={**self._request.extra, **extra})
+
+
+def _told(request: ChatRequest) -> list[Json]:
+    """The request's messages as text, with what the model has to be told now said last."""
+    messages = render(request.messages, request.tools)
+    if isinstance(request.tool_choice, dict):
+        return nudge(messages, f"Call the function {_chosen(request.tool_choice)} now.")
+    if request.tool_choice == "required":
+        return nudge(messages, "Call at least one function now.")
+    return nudge(messages, ANSWER) if request.messages[-1].get("role") == "tool" else messages
+
+
+def _chosen(choice: Json) -> str:
+    function = choice.get("function") or {}
+    return str(function.get("name"))
+
+
+def _functions(request: ChatRequest) -> dict[str, Json]:
+    """The functions that may be called now, each with the schema of its arguments."""
+    functions = {
+        str(tool["function"]["name"]): arguments_schema(tool["function"].get("parameters")) for tool in request.tools
+    }
+    if not isinstance(request.tool_choice, dict):
+        return functions
+    name = _chosen(request.tool_choice)
+    if name not in functions:
+        raise InvalidRequest(f"tool_choice names `{name}`, which is not among the tools.", param="tool_choice")
+    return {name: functions[name]}
+
+
+async def _ending(rest: str, end: Finished) -> AsyncGenerator[ChatEvent, None]:
+    if rest:
+        yield TextDelta(rest)
+    yield end
+
+
+def _call_events(calls: list[Call], end: Finished) -> list[ChatEvent]:
+    events: list[ChatEvent] = []
+    for index, call in enumerate(calls):
+        unique = "".join(secrets.choice(_LETTERS) for _ in range(24))
+        events.append(ToolCallDelta(index, f"call_{unique}", call.name))
+        events.append(ToolCallDelta(index, arguments=call.arguments))
+    return [*events, Finished("tool_calls" if calls else end.reason, end.usage)]

@@ -1,0 +1,62 @@
+"""Each test has its own application, model server and empty database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from retinue.settings import ModelSettings, Settings
+
+from ..harness import OTHER_KEY, Api, Server, empty, serving
+from ..scripted import ScriptedUpstream
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    """The model's server."""
+    async with ScriptedUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, tmp_path: Path, upstream: ScriptedUpstream) -> Settings:
+    """The model `scripted`, and what the test's marks `settings` and `model` say otherwise."""
+    overrides: dict[str, Any] = {}
+    model: dict[str, Any] = {"retries": 0}
+    for mark in request.node.iter_markers("settings"):
+        overrides = mark.kwargs | overrides
+    for mark in request.node.iter_markers("model_settings"):
+        model |= mark.kwargs
+    models = {"scripted": ModelSettings(base_url=upstream.base_url, **model)}
+    return Settings(data=tmp_path, models=models, default_model="scripted", **overrides)
+
+
+@pytest.fixture
+async def server(postgres: str, settings: Settings) -> AsyncIterator[Server]:
+    """The application."""
+    empty(postgres)
+    async with serving(settings, postgres) as server:
+        yield server
+
+
+@pytest.fixture
+async def api(server: Server) -> AsyncIterator[Api]:
+    """A client with the first key."""
+    async with aiohttp.ClientSession() as session:
+        yield Api(session, server.url)
+
+
+@pytest.fixture
+async def other(server: Server, api: Api) -> Api:
+    """A client of another project."""
+    await server.add_project(OTHER_KEY)
+    return api.with_key(OTHER_KEY)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "settings(**values): settings of the test's application")
+    config.addinivalue_line("markers", "model_settings(**values): settings of the test's model")

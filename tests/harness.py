@@ -1,0 +1,284 @@
+"""The real application, as tests use it: served on loopback, with a client that holds every answer to the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import threading
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import aiohttp
+import psycopg
+import uvicorn
+from fastapi import FastAPI
+
+from retinue.api.app import create_app
+from retinue.settings import Settings
+
+from .contract.spec import load_document, validate, validate_event
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+KEY = "sk-test-first-key"
+OTHER_KEY = "sk-test-other-key"
+
+
+@contextmanager
+def in_thread(manager: AbstractAsyncContextManager[T]) -> Generator[T]:
+    """What `manager` yields, entered on an event loop in a thread of its own: for tests that block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        value = asyncio.run_coroutine_threadsafe(manager.__aenter__(), loop).result(timeout=120)
+        try:
+            yield value
+        finally:
+            asyncio.run_coroutine_threadsafe(manager.__aexit__(None, None, None), loop).result(timeout=120)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def empty(conninfo: str) -> None:
+    """Forget all that earlier tests wrote."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("truncate projects, assistants, threads, procrastinate_jobs cascade")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running application."""
+
+    app: FastAPI
+    #: Without ``/v1``.
+    url: str
+
+    async def add_project(self, key: str) -> None:
+        """A second project, which `key` opens."""
+        accounts = self.app.state.store.accounts
+        await accounts.ensure_project("proj_other", "Other")
+        await accounts.add_key("proj_other", "other", hashlib.sha256(key.encode()).digest(), "…")
+
+
+@asynccontextmanager
+async def serving(settings: Settings, conninfo: str) -> AsyncIterator[Server]:
+    """The application on real uvicorn and a free port, with `KEY` as its first key."""
+    app = create_app(settings, conninfo, first_key=KEY)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="on", log_config=None, timeout_graceful_shutdown=1)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    # `serve` would do these two with a tick of 100 ms in between.
+    await server.startup()
+    assert server.started
+    try:
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield Server(app, f"http://127.0.0.1:{port}")
+    finally:
+        # Clients have hung up; uvicorn would wait 100 ms for any that it has not yet seen to do so.
+        for _ in range(100):
+            if not server.server_state.connections:
+                break
+            await asyncio.sleep(0.001)
+        await server.shutdown()
+
+
+# --- answers and their schemas
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event."""
+
+    name: str
+    #: Decoded JSON; the text ``[DONE]`` of `done`.
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request was answered with."""
+
+    status: int
+    headers: Mapping[str, str]
+    #: Decoded JSON.
+    body: Any
+
+
+@cache
+def _schemas() -> list[tuple[str, re.Pattern[str], str]]:
+    """Method, path and schema name of every operation that the official document answers with an object."""
+    found: list[tuple[str, re.Pattern[str], str]] = []
+    for path, operations in load_document()["paths"].items():
+        pattern = re.compile("/v1" + re.sub(r"\{[^}]+\}", "[^/]+", path) + "$")
+        for method, operation in operations.items():
+            if not isinstance(operation, dict):
+                continue
+            content = operation.get("responses", {}).get("200", {}).get("content", {})
+            reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+            if reference:
+                found.append((method.upper(), pattern, reference.rpartition("/")[2]))
+    # Paths without parameters first: /threads/runs is no thread.
+    return sorted(found, key=lambda entry: entry[1].pattern.count("[^/]+"))
+
+
+def schema_of(method: str, path: str) -> str | None:
+    """The official schema of the answer to a request, None where the document has no such operation."""
+    bare = path.partition("?")[0]
+    return next((name for verb, pattern, name in _schemas() if verb == method and pattern.match(bare)), None)
+
+
+def parse_events(text: str) -> list[Event]:
+    """The events of a stream's text; comments are passed over."""
+    events: list[Event] = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if fields:
+            data = fields["data"]
+            events.append(Event(fields["event"], data if data == "[DONE]" else json.loads(data)))
+    return events
+
+
+def check_events(events: list[Event]) -> None:
+    """Hold every event to the official document."""
+    for event in events:
+        validate_event(event.name, event.data)
+
+
+class Api:
+    """A client of the application that holds every answer to the official document."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, key: str = KEY) -> None:
+        self._session = session
+        self._url = url
+        self._key = key
+
+    def with_key(self, key: str) -> Api:
+        """The same client with another key."""
+        return Api(self._session, self._url, key)
+
+    async def request(
+        self, method: str, path: str, body: Any = None, *, data: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request with a JSON body, or with exactly `data`; `path` is relative to ``/v1``."""
+        sent = {"authorization": f"Bearer {self._key}", "content-type": "application/json", **(headers or {})}
+        if data is None and body is not None:
+            data = json.dumps(body).encode()
+        async with self._session.request(method, self._url + "/v1" + path, data=data, headers=sent) as response:
+            answer = Answer(response.status, response.headers, json.loads(await response.read()))
+        assert answer.headers["x-request-id"].startswith("req_")
+        assert answer.headers["openai-version"] == "2020-10-01"
+        assert answer.headers["openai-processing-ms"].isdigit()
+        if answer.status == 200:
+            name = schema_of(method, "/v1" + path)
+            assert name, f"the official document has no {method} {path}"
+            validate(name, answer.body)
+        else:
+            validate("ErrorResponse", answer.body)
+            assert answer.status < 500 or answer.status == 503, answer.body
+        return answer
+
+    async def call(self, method: str, path: str, body: Any = None) -> Json:
+        """The body of an answer that must be 200."""
+        answer = await self.request(method, path, body)
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    async def get(self, path: str) -> Json:
+        """GET, which must succeed."""
+        return await self.call("GET", path)
+
+    async def post(self, path: str, body: Any = None) -> Json:
+        """POST, which must succeed."""
+        return await self.call("POST", path, {} if body is None else body)
+
+    async def delete(self, path: str) -> Json:
+        """DELETE, which must succeed."""
+        return await self.call("DELETE", path)
+
+    async def refused(self, method: str, path: str, body: Any = None, *, status: int = 400) -> Json:
+        """The error object of an answer that must be `status`."""
+        answer = await self.request(method, path, body)
+        assert answer.status == status, answer.body
+        return answer.body["error"]
+
+    @asynccontextmanager
+    async def open_stream(self, path: str, body: Json) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A streamed answer, to be read piece by piece; leaving hangs up."""
+        headers = {"authorization": f"Bearer {self._key}"}
+        async with self._session.post(
+            self._url + "/v1" + path, json={**body, "stream": True}, headers=headers
+        ) as response:
+            assert response.status == 200, await response.text()
+            assert response.headers["content-type"].startswith("text/event-stream")
+            yield response
+
+    async def stream(self, path: str, body: Json | None = None) -> list[Event]:
+        """All events of a streamed answer."""
+        async with self.open_stream(path, body or {}) as response:
+            events = parse_events(await response.text())
+        check_events(events)
+        return events
+
+    # --- common steps
+
+    async def assistant(self, **fields: Any) -> str:
+        """The id of a new assistant."""
+        return (await self.post("/assistants", {"model": "scripted", **fields}))["id"]
+
+    async def thread(self, *texts: str) -> str:
+        """The id of a new thread with user messages."""
+        messages = [{"role": "user", "content": text} for text in texts]
+        return (await self.post("/threads", {"messages": messages}))["id"]
+
+    async def start(self, *texts: str, assistant: Json | None = None, **run: Any) -> Json:
+        """A new run of a new assistant on a new thread."""
+        made = await self.assistant(**(assistant or {}))
+        thread = await self.thread(*(texts or ("Hello",)))
+        return await self.post(f"/threads/{thread}/runs", {"assistant_id": made, **run})
+
+    async def until(self, run: Json, *statuses: str) -> Json:
+        """The run, as soon as it is in one of these statuses, by default a terminal one or `requires_action`."""
+        wanted = statuses or ("completed", "incomplete", "failed", "cancelled", "expired", "requires_action")
+        async with asyncio.timeout(20):
+            while (run := await self.get(run_path(run)))["status"] not in wanted:
+                assert run["status"] in ("queued", "in_progress", "cancelling", "requires_action"), run
+                await asyncio.sleep(0.01)
+        return run
+
+    async def run(self, *texts: str, assistant: Json | None = None, **run: Any) -> Json:
+        """A new run, once it has ended or waits for outputs."""
+        return await self.until(await self.start(*texts, assistant=assistant, **run))
+
+    async def messages(self, thread: str, query: str = "") -> list[Json]:
+        """The messages of a thread, oldest first."""
+        return (await self.get(f"/threads/{thread}/messages?order=asc&limit=100{query}"))["data"]
+
+    async def steps(self, run: Json) -> list[Json]:
+        """The steps of a run, oldest first."""
+        return (await self.get(run_path(run) + "/steps?order=asc&limit=100"))["data"]
+
+
+def run_path(run: Json) -> str:
+    """Where a run is."""
+    return f"/threads/{run['thread_id']}/runs/{run['id']}"
+
+
+def text(message: Json) -> str:
+    """All text of a message."""
+    return "".join(part["text"]["value"] for part in message["content"])
+
+
+def function(name: str, **properties: Any) -> Json:
+    """A function tool whose parameters are `properties`."""
+    parameters = {"type": "object", "properties": {key: {"type": kind} for key, kind in properties.items()}}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
