@@ -13,7 +13,7 @@ import pytest
 
 from retinue.store.embedded import EmbeddedPostgres
 from retinue.store.embedded_cluster import Cluster
-from tests.faults.harness import Answer, Client, Json, Site, client_of, retinue, until
+from tests.faults.harness import TERMINAL, Answer, Client, Json, Site, client_of, retinue, until
 from tests.scripted import Reply, ScriptedUpstream
 
 
@@ -89,10 +89,11 @@ async def test_the_embedded_database_is_killed_under_load(own_site: Site, upstre
             await load.well(time.monotonic())
             postmaster = Cluster(own_site.data).postmaster()
             assert postmaster is not None
-            os.kill(postmaster, signal.SIGKILL)
+            os.kill(postmaster.pid, signal.SIGKILL)
 
-            async def another(old: int = postmaster) -> bool:
-                return Cluster(own_site.data).postmaster() not in (None, old)
+            async def another(old: int = postmaster.pid) -> bool:
+                server = Cluster(own_site.data).postmaster()
+                return server is not None and server.pid != old
 
             await until(another)
         more.set()

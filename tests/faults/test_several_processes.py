@@ -93,10 +93,9 @@ async def test_a_worker_killed_at_a_job(site: Site, upstream: ScriptedUpstream, 
         await client.becomes(second, "completed")
 
 
-async def test_queued_runs_are_taken_over_while_all_hands_are_busy(site: Site, upstream: ScriptedUpstream) -> None:
-    """A sweep needs no free hand: what waited beyond its time ends although every slot is taken."""
+async def test_cancelling_what_waits_behind_others(site: Site, upstream: ScriptedUpstream) -> None:
     upstream.default = Reply(hang=True)
-    server = await site.serve(RETINUE_RUN_CONCURRENCY=1, RETINUE_SERVE_WORKER="false")
+    server = await site.serve(RETINUE_SERVE_WORKER="false")
     await site.worker(RETINUE_RUN_CONCURRENCY=1)
     async with client_of(server) as client:
         assistant = await client.assistant()
@@ -105,3 +104,4 @@ async def test_queued_runs_are_taken_over_while_all_hands_are_busy(site: Site, u
         waiting = await client.run(assistant)
         cancelled = await client.post(f"/threads/{waiting['thread_id']}/runs/{waiting['id']}/cancel")
         assert cancelled["status"] == "cancelled"
+        await client.unlocked(waiting)

@@ -108,6 +108,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)
+    if isinstance(error.__cause__, ApiError):
+        # What went wrong while the body was read: FastAPI wraps it.
+        return _ErrorResponse(error.__cause__)
     address = f"{request.method} {request.url.path}"
     if error.status_code == 404:
         return _ErrorResponse(NotFound(f"Invalid URL ({address})", code="unknown_url"))

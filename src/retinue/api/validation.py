@@ -40,13 +40,20 @@ def translate(errors: Sequence[Mapping[str, Any]], body: object) -> InvalidReque
             "We could not parse the JSON body of your request. "
             "The body must be a JSON object, encoded in UTF-8, with the right commas and quotes."
         )
-    located = [(_path(error["loc"], body), error) for error in errors]
-    path, error = max(located, key=lambda pair: (len(pair[0]), pair[1]["type"] not in ("string_type", "literal_error")))
+    located = [(_path(error["loc"], body, missing=error["type"] == "missing"), error) for error in errors]
+    path, error = max(located, key=lambda pair: (len(pair[0]), _weight(pair[1])))
     same = [other for where, other in located if where == path]
     return _describe(_render(path), error, same)
 
 
-def _path(location: Sequence[str | int], body: object) -> list[str | int]:
+def _weight(error: Mapping[str, Any]) -> int:
+    """How much an error says, beside others about the same value."""
+    if error["type"] == "literal_error" and isinstance(error.get("input"), str):
+        return 2
+    return 0 if error["type"] in ("string_type", "literal_error") else 1
+
+
+def _path(location: Sequence[str | int], body: object, *, missing: bool) -> list[str | int]:
     """The parts of a location that are names and indices in the request: pydantic puts names of types between them."""
     if location[0] != "body":
         return list(location[1:])
@@ -58,8 +65,7 @@ def _path(location: Sequence[str | int], body: object) -> list[str | int]:
         if in_object or in_array:
             here = cast(Any, here)[part]
             path.append(part)
-        elif number == len(location) and isinstance(part, str) and isinstance(here, dict):
-            # The last part may name a field that is missing.
+        elif missing and number == len(location):
             path.append(part)
     return path
 
@@ -93,7 +99,10 @@ def _describe(param: str, error: Mapping[str, Any], same: Sequence[Mapping[str, 
         field = f"{param}.type" if param else "type"
         return InvalidRequest(f"Missing required parameter: '{field}'.", param=field, code="missing_required_parameter")
     if limit := _limit(kind, context, given):
-        return InvalidRequest(f"Invalid '{param}': {limit}", param=param, code=_LIMIT_CODES.get(kind, "invalid_value"))
+        code = _LIMIT_CODES.get(kind, "invalid_value")
+        if isinstance(context.get("ge", context.get("le")), float):
+            code = code.replace("integer", "decimal")
+        return InvalidRequest(f"Invalid '{param}': {limit}", param=param, code=code)
     return InvalidRequest(f"Invalid '{param}': {error['msg']}.", param=param or None, code="invalid_value")
 
 

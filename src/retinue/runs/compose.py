@@ -46,7 +46,8 @@ def assistant_patch(body: AssistantModify) -> dict[str, Any]:
     _check_tools(body.tools or [])
     patch = body.model_dump(exclude_unset=True)
     if "model" in patch and patch["model"] is None:
-        raise InvalidRequest("Invalid type for 'model': expected a string, but got null instead.", param="model")
+        message = "Invalid type for 'model': expected a string, but got null instead."
+        raise InvalidRequest(message, param="model", code="invalid_type")
     return {name: _EMPTY.get(name) if value is None else value for name, value in patch.items()}
 
 

@@ -90,10 +90,13 @@ def _as_chat(message: Message, budget: int) -> Json:
 
 def _fit(text: str, budget: int) -> str:
     """The text, or as much of its beginning as fits, and a word to the model that there was more."""
-    tokens = estimate_tokens(text)
-    if tokens <= budget:
+    if estimate_tokens(text) <= budget:
         return text
-    return text[: len(text) * (budget - estimate_tokens(_CUT)) // tokens] + _CUT
+    room = budget - estimate_tokens(_CUT)
+    # More than once, for the beginning may hold more tokens a character than the whole.
+    while (tokens := estimate_tokens(text)) > room:
+        text = text[: len(text) * room // tokens]
+    return text + _CUT
 
 
 def _step_as_chat(step: RunStep, own: dict[str, Message], budget: int) -> list[Json]:

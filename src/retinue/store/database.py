@@ -58,7 +58,8 @@ class Database:
             max_size=connections,
             timeout=timeout,
             max_waiting=10_000,
-            reconnect_timeout=3600,
+            # Beyond this a connection is tried anew when somebody asks for one: pauses between tries double.
+            reconnect_timeout=2,
             configure=_configure,
             kwargs={"autocommit": True, "connect_timeout": 5},
             open=False,

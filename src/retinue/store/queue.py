@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-import psycopg
 import structlog
 from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 
 from ..errors import Unavailable
 from .database import Connection
@@ -20,6 +19,8 @@ _DRIVE = "drive_run"
 _SWEEP = "sweep_runs"
 #: Seconds without a sign of life after which a worker counts as dead and its jobs are given to others.
 _STALLED_AFTER = 30
+#: Seconds between the end of one worker and the start of the next.
+_PAUSE = 1.0
 #: Finished jobs are kept this many hours, for people who look into what happened.
 _KEEP_HOURS = 24
 
@@ -29,7 +30,10 @@ class Queue:
 
     def __init__(self, conninfo: str) -> None:
         """`conninfo`: a psycopg connection string."""
-        self._app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4))
+        connector = PsycopgConnector(
+            conninfo=conninfo, min_size=1, max_size=4, timeout=5, reconnect_timeout=2, kwargs={"connect_timeout": 5}
+        )
+        self._app = App(connector=connector)
         self._worker: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -81,13 +85,12 @@ class Queue:
             await sweep()
 
         self._app.task(name=_DRIVE)(drive_run)
-        # The sixth field is seconds.
-        self._app.periodic(cron="* * * * * */5")(self._app.task(name=_SWEEP, queueing_lock=_SWEEP)(sweep_runs))
+        # The sixth field is seconds. However many runs wait, the sweep comes first.
+        self._app.periodic(cron="* * * * * */5", priority=1)(self._app.task(name=_SWEEP, queueing_lock=_SWEEP)(sweep_runs))
         self._worker = asyncio.create_task(self._keep_working(jobs))
 
     async def _keep_working(self, jobs: int) -> None:
-        """Run a worker, and another one when it ends because the database went away."""
-        pause = 0.5
+        """Run a worker, and another one whenever it ends: without the database it stops, with an error or without."""
         while True:
             try:
                 await self._app.run_worker_async(
@@ -96,15 +99,16 @@ class Queue:
                     delete_jobs="successful",
                     shutdown_graceful_timeout=5,
                 )
-                return
-            except (ConnectorException, psycopg.Error, OSError) as error:
-                log.warning("queue worker lost the database", error=str(error))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5)
+                log.warning("queue worker stopped; starting another")
+            except Exception as error:
+                log.warning("queue worker failed; starting another", error=str(error))
+            await asyncio.sleep(_PAUSE)
 
     async def _retry_stalled(self) -> None:
         """Give the jobs of dead workers to living ones: Procrastinate finds them, and leaves the rest to us."""
         manager = self._app.job_manager
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_AFTER):
-            await manager.retry_job(job)
+            # It may be waiting again already, for the sweep does not wait for this.
+            with contextlib.suppress(UniqueViolation):
+                await manager.retry_job(job)
         await manager.delete_old_jobs(nb_hours=_KEEP_HOURS, include_failed=True)

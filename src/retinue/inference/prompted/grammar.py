@@ -39,4 +39,5 @@ def calls(functions: dict[str, Json], *, parallel: bool) -> str:
     ]
     schema = json.dumps({"anyOf": choices, "x-guidance": _SPACING}, ensure_ascii=False)
     more = f' ("\\n" call){{0,{MOST_CALLS - 1}}}' if parallel else ""
-    return f'%llguidance {{}}\nstart: call{more}\ncall: "<tool_call>\\n" object "\\n</tool_call>"\nobject: %json {schema}\n'
+    block = r'call: "<tool_call>\n" object "\n</tool_call>"'
+    return f"%llguidance {{}}\nstart: call{more}\n{block}\nobject: %json {schema}\n"

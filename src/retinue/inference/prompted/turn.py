@@ -137,7 +137,7 @@ class Turn:
     async def _write(self, messages: list[Json]) -> tuple[str, Finished]:
         """One pass that is to write calls: in the strictest grammar that the backend takes."""
         if self._grammar:
-            loose: dict[str, Json] = dict.fromkeys(self._functions, {"type": "object"})
+            loose: dict[str, Json] = {name: {"type": "object"} for name in self._functions}
             for functions in (self._functions, loose):
                 text = grammars.calls(functions, parallel=self._request.parallel_tool_calls)
                 if found := await self._write_in(text, messages):
