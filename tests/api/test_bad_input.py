@@ -164,7 +164,9 @@ NUL = [
 ]
 
 
-@pytest.mark.parametrize("path", ["/assistants", "/threads/runs", "/threads/thread_x/messages", "/threads/thread_x/runs"])
+@pytest.mark.parametrize(
+    "path", ["/assistants", "/threads/runs", "/threads/thread_x/messages", "/threads/thread_x/runs"]
+)
 async def test_bodies_that_are_no_json_objects(api: Api, path: str) -> None:
     for data in NOT_JSON + NO_OBJECT + NUL:
         answer = await api.request("POST", path, data=data)
@@ -215,7 +217,15 @@ async def test_a_body_over_the_limit(api: Api, server: Server, chunked: bool) ->
 
 
 async def test_unknown_addresses_and_methods(api: Api) -> None:
-    for path in ("/", "/nothing", "/assistants/", "/assistants/a/b", "/threads", "/threads/t/runs/r/steps/s/x", "/../x"):
+    for path in (
+        "/",
+        "/nothing",
+        "/assistants/",
+        "/assistants/a/b",
+        "/threads",
+        "/threads/t/runs/r/steps/s/x",
+        "/../x",
+    ):
         answer = await api.request("GET", path)
         assert answer.status == (405 if path == "/threads" else 404), path
     for method, path in (("PUT", "/assistants"), ("PATCH", "/threads/t"), ("DELETE", "/threads"), ("PUT", "/models")):
@@ -225,7 +235,9 @@ async def test_unknown_addresses_and_methods(api: Api) -> None:
     assert answer.body["error"]["message"] == "Invalid URL (GET /v1/nothing)"
 
 
-@pytest.mark.parametrize("odd", ["%00", "a%00b", "%ff", "%ed%a0%80", "%F0%9F%98%80", "'; drop table runs;--", "x" * 3000])
+@pytest.mark.parametrize(
+    "odd", ["%00", "a%00b", "%ff", "%ed%a0%80", "%F0%9F%98%80", "'; drop table runs;--", "x" * 3000]
+)
 async def test_odd_ids_and_cursors(api: Api, odd: str) -> None:
     thread = await api.thread()
     for path in (f"/assistants/{odd}", f"/threads/{odd}/messages", f"/threads/{thread}/runs/{odd}", f"/models/{odd}"):

@@ -35,7 +35,9 @@ NAMES = st.sampled_from(
 )
 KEYS = st.one_of(NAMES, NAMES, NAMES, st.text(max_size=8))
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=5)), max_leaves=12
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=5)),
+    max_leaves=12,
 )
 BODIES = st.dictionaries(KEYS, VALUES, max_size=6)
 PATHS = [

@@ -128,7 +128,11 @@ async def test_what_nobody_chose_is_left_to_the_model(api: Api, upstream: Script
 
 async def test_numbers_of_any_size_in_a_schema_reach_the_model(api: Api, upstream: ScriptedUpstream) -> None:
     tool = function("pay", amount="number")
-    tool["function"]["parameters"]["properties"]["amount"] |= {"maximum": 10**20, "multipleOf": 1e-7, "minimum": -(10**22)}
+    tool["function"]["parameters"]["properties"]["amount"] |= {
+        "maximum": 10**20,
+        "multipleOf": 1e-7,
+        "minimum": -(10**22),
+    }
     run = await api.run("Hi", assistant={"tools": [tool]})
     assert run["status"] == "completed", run["last_error"]
     assert upstream.requests[0]["tools"] == [tool]
@@ -159,7 +163,9 @@ async def test_usage_is_estimated_where_the_model_reports_none(api: Api, upstrea
 
 async def test_characters_that_cannot_be_stored_are_replaced(api: Api, upstream: ScriptedUpstream) -> None:
     """A model, or its server's error, may send NUL characters, which PostgreSQL refuses."""
-    upstream.script(Reply(chunks=["a\x00b", "c"]), Reply(tool_calls=[Call("wea\x00ther", '{"a": "\x00"}', id="c\x001")]))
+    upstream.script(
+        Reply(chunks=["a\x00b", "c"]), Reply(tool_calls=[Call("wea\x00ther", '{"a": "\x00"}', id="c\x001")])
+    )
     run = await api.run("Hi")
     assert run["status"] == "completed"
     assert text((await api.messages(run["thread_id"]))[-1]) == "a\ufffdbc"

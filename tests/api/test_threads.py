@@ -49,7 +49,12 @@ async def test_messages_are_made_read_changed_and_deleted(api: Api) -> None:
     made = await api.post(f"/threads/{thread}/messages", body)
     path = f"/threads/{thread}/messages/{made['id']}"
     assert made["id"].startswith("msg_")
-    assert (made["thread_id"], made["role"], made["metadata"], text(made)) == (thread, "user", {"k": "v"}, "你都能做什么？")
+    assert (made["thread_id"], made["role"], made["metadata"], text(made)) == (
+        thread,
+        "user",
+        {"k": "v"},
+        "你都能做什么？",
+    )
     assert await api.get(path) == made
     assert await api.post(path, {"metadata": {"other": "1"}}) == {**made, "metadata": {"other": "1"}}
     assert await api.delete(path) == {"id": made["id"], "object": "thread.message.deleted", "deleted": True}

@@ -222,7 +222,9 @@ def test_objects_are_changed_and_deleted(client: OpenAI) -> None:
     assert client.beta.assistants.update(assistant.id, name="New").name == "New"
     thread = client.beta.threads.create(messages=[{"role": "user", "content": "Hi"}])
     message = client.beta.threads.messages.list(thread.id).data[0]
-    assert client.beta.threads.messages.update(message.id, thread_id=thread.id, metadata={"a": "b"}).metadata == {"a": "b"}
+    assert client.beta.threads.messages.update(message.id, thread_id=thread.id, metadata={"a": "b"}).metadata == {
+        "a": "b"
+    }
     assert client.beta.threads.messages.delete(message.id, thread_id=thread.id).deleted
     assert client.beta.threads.delete(thread.id).deleted
     assert client.beta.assistants.delete(assistant.id).deleted

@@ -1,4 +1,4 @@
-"""Retinue as real processes: started on a folder and a database of the test's, awaited, killed, and always cleaned up."""
+"""Retinue as real processes on a folder and a database of the test: started, awaited, killed, and cleaned up."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 
 from retinue.store.embedded import EmbeddedPostgres
 from retinue.store.embedded_cluster import Cluster
-from tests.faults.harness import TERMINAL, Answer, Client, Json, Site, client_of, retinue, until
+from tests.faults.harness import Answer, Client, Json, Site, client_of, retinue, until
 from tests.scripted import Reply, ScriptedUpstream
 
 

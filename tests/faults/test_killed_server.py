@@ -66,7 +66,9 @@ async def test_after_half_a_tool_call_was_shown(site: Site, upstream: ScriptedUp
         ]
         wanted = waiting["required_action"]["submit_tool_outputs"]["tool_calls"]
         outputs = [{"tool_call_id": call["id"], "output": "rain"} for call in wanted]
-        await client.post(f"/threads/{run['thread_id']}/runs/{run['id']}/submit_tool_outputs", {"tool_outputs": outputs})
+        await client.post(
+            f"/threads/{run['thread_id']}/runs/{run['id']}/submit_tool_outputs", {"tool_outputs": outputs}
+        )
         await client.becomes(run, "completed")
         assert [step["status"] for step in await client.steps(run)] == ["completed"] * 3
 
@@ -190,7 +192,7 @@ async def test_at_any_moment(site: Site, upstream: ScriptedUpstream) -> None:
     upstream.default = reply
     runs: list[Json] = []
     cancelled: set[str] = set()
-    for _ in range(15):
+    for _ in range(12):
         server = await site.serve()
         async with client_of(server) as client:
             load = asyncio.create_task(_load(client, runs, cancelled, dice))

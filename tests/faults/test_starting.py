@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import psycopg
 import pytest
 
 from retinue.store.embedded import EmbeddedPostgres
@@ -120,10 +121,9 @@ def test_a_taken_port_is_named(data: Path) -> None:
     ],
     ids=["no TOML", "wrong type", "incomplete", "unknown field", "out of range", "no text"],
 )
-@pytest.mark.parametrize("command", ["serve"])
-def test_bad_settings_are_named(tmp_path: Path, command: str, toml: str | bytes, named: str) -> None:
+def test_bad_settings_are_named(tmp_path: Path, toml: str | bytes, named: str) -> None:
     (tmp_path / "retinue.toml").write_bytes(toml if isinstance(toml, bytes) else toml.encode())
-    ended = retinue(tmp_path, command, RETINUE_RUN_LEASE=None, RETINUE_PORT=None)
+    ended = retinue(tmp_path, "serve", RETINUE_RUN_LEASE=None, RETINUE_PORT=None)
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: the settings")
     assert named in ended.stderr
@@ -161,8 +161,6 @@ def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path, key: str 
 
 def test_a_database_of_a_newer_version_is_named(data: Path) -> None:
     async def move_on() -> None:
-        import psycopg
-
         async with EmbeddedPostgres(data) as server, await psycopg.AsyncConnection.connect(server.conninfo) as made:
             await made.execute("insert into schema_migrations (version, name) values (9999, 'from the future')")
 

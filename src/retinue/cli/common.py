@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from ..accounts.keys import new_key
-from ..settings import Settings
+from ..settings import Settings, config_file, default_data_folder
 from ..store.embedded import EmbeddedPostgres
-from ..store.migrate import migrate
+from ..store.migrate import NewerDatabase, migrate
 
 #: For people; what programs read is printed plainly.
 console = Console(stderr=True, highlight=False)
@@ -39,7 +39,8 @@ def load_settings(**overrides: Any) -> Settings:
         lines = [f"  {'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
         fail("the settings are not valid:\n" + "\n".join(lines) + "\nSee docs/settings.md.")
     except ValueError as error:
-        fail(f"the settings file cannot be read: {error}")
+        data = overrides.get("data") or os.environ.get("RETINUE_DATA") or default_data_folder()
+        fail(f"the settings file {config_file(Path(data).expanduser())} cannot be read: {error}")
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -56,12 +57,19 @@ async def database(settings: Settings) -> AsyncGenerator[str, None]:
     """
     if settings.database_url is not None:
         conninfo = settings.database_url.get_secret_value()
-        await migrate(conninfo)
+        await _migrate(conninfo)
         yield conninfo
         return
     async with EmbeddedPostgres(settings.data) as embedded:
-        await migrate(embedded.conninfo)
+        await _migrate(embedded.conninfo)
         yield embedded.conninfo
+
+
+async def _migrate(conninfo: str) -> None:
+    try:
+        await migrate(conninfo)
+    except NewerDatabase as error:
+        fail(str(error))
 
 
 def first_key(settings: Settings) -> str:
@@ -73,7 +81,10 @@ def first_key(settings: Settings) -> str:
         if key := path.read_text(encoding="utf-8").strip():
             return key
     key = new_key()
-    write_private(path, key + "\n")
+    try:
+        write_private(path, key + "\n")
+    except OSError as error:
+        fail(f"the data folder {settings.data} cannot be written: {error.strerror}. Choose another with --data.")
     return key
 
 

@@ -61,7 +61,7 @@ class EventStream:
         self._size += len(event)
         if self._size > _MOST_WAITING:
             self._waiting.clear()
-            self._waiting.append(encode_error(ApiError("The stream was read too slowly and was cut off.")))
+            self._waiting.append(encode_error(ApiError("The stream was read too slowly and was cut off.")) + DONE)
             self._closed = True
         self._news.set()
 

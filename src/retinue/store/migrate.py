@@ -17,6 +17,10 @@ _LOCK = 4_713_846_001
 _NAME = re.compile(r"^(\d{4})_\w+\.sql$")
 
 
+class NewerDatabase(Exception):
+    """The database was migrated by a newer Retinue than this one."""
+
+
 def available() -> list[tuple[int, str, str]]:
     """The migrations that come with this version, in order: number, file name, SQL."""
     found: list[tuple[int, str, str]] = []
@@ -36,7 +40,7 @@ async def migrate(conninfo: str) -> list[str]:
         The names of the migrations that were applied now.
 
     Raises:
-        RuntimeError: the database was migrated by a newer Retinue than this one.
+        NewerDatabase: see there.
         psycopg.Error: the database refused.
     """
     applied: list[str] = []
@@ -50,7 +54,7 @@ async def migrate(conninfo: str) -> list[str]:
         done = {int(row[0]) for row in rows}
         migrations = available()
         if done and max(done) > migrations[-1][0]:
-            raise RuntimeError(
+            raise NewerDatabase(
                 f"the database is at version {max(done)}, this Retinue knows {migrations[-1][0]}: "
                 "start the newer Retinue that migrated it"
             )

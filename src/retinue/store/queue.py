@@ -86,7 +86,9 @@ class Queue:
 
         self._app.task(name=_DRIVE)(drive_run)
         # The sixth field is seconds. However many runs wait, the sweep comes first.
-        self._app.periodic(cron="* * * * * */5", priority=1)(self._app.task(name=_SWEEP, queueing_lock=_SWEEP)(sweep_runs))
+        self._app.periodic(cron="* * * * * */5", priority=1)(
+            self._app.task(name=_SWEEP, queueing_lock=_SWEEP)(sweep_runs)
+        )
         self._worker = asyncio.create_task(self._keep_working(jobs))
 
     async def _keep_working(self, jobs: int) -> None:
