@@ -17,6 +17,7 @@ import aiohttp
 import psycopg
 import uvicorn
 from fastapi import FastAPI
+from psycopg.sql import SQL, Identifier
 
 from retinue.api.app import create_app
 from retinue.settings import Settings
@@ -49,9 +50,11 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Generator[T]:
 
 
 def empty(conninfo: str) -> None:
-    """Forget all that earlier tests wrote."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute("truncate projects, assistants, threads, procrastinate_jobs cascade")
+    """Forget all that earlier tests wrote. Rows are few, so deleting them is quicker than truncating the tables."""
+    tables = ("projects", "assistants", "threads", "procrastinate_periodic_defers", "procrastinate_jobs")
+    with psycopg.connect(conninfo) as connection:
+        for table in tables:
+            connection.execute(SQL("delete from {}").format(Identifier(table)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,13 +63,6 @@ class TooLarge(ApiError):
     status = 413
 
 
-class RateLimited(ApiError):
-    """429: too much at once."""
-
-    status = 429
-    type = "rate_limit_error"
-
-
 class ServerFault(ApiError):
     """500: a defect of ours, told without its insides."""
 

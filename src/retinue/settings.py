@@ -144,11 +144,12 @@ class Settings(BaseSettings):
     run_expiry: float = Field(default=600, gt=0)
     #: Seconds after which a run whose driver no longer renews its lease is taken over.
     run_lease: float = Field(default=15, ge=1)
-    #: Runs that one process drives at once; more wait in the queue.
+    #: Runs that one process drives at once before further ones go to the queue; a worker takes as many from the queue.
+    #: Streamed runs are always driven where their client is connected.
     run_concurrency: int = Field(default=128, ge=1)
     #: Whether `retinue serve` also works on the queue.
     serve_worker: bool = True
-    #: Most model calls in one run.
+    #: Most steps of one run; one that has not come to an answer by then fails.
     run_max_turns: int = Field(default=64, ge=1)
     #: Milliseconds that a polling client is asked to wait (`openai-poll-after-ms`).
     poll_after_ms: int = Field(default=50, ge=1)

@@ -28,10 +28,46 @@ SCALARS = st.one_of(
     st.sampled_from(["file_search", "code_interpreter", "last_messages", "json_schema", "x" * 300]),
 )
 NAMES = st.sampled_from(
-    "model name tools type function parameters metadata messages role content text image_url url file_id attachments "
-    "assistant_id thread stream tool_choice response_format json_schema schema truncation_strategy last_messages "
-    "tool_outputs tool_call_id output additional_messages instructions temperature max_prompt_tokens tool_resources "
-    "file_search vector_store_ids code_interpreter file_ids strict description".split()
+    [
+        "model",
+        "name",
+        "tools",
+        "type",
+        "function",
+        "parameters",
+        "metadata",
+        "messages",
+        "role",
+        "content",
+        "text",
+        "image_url",
+        "url",
+        "file_id",
+        "attachments",
+        "assistant_id",
+        "thread",
+        "stream",
+        "tool_choice",
+        "response_format",
+        "json_schema",
+        "schema",
+        "truncation_strategy",
+        "last_messages",
+        "tool_outputs",
+        "tool_call_id",
+        "output",
+        "additional_messages",
+        "instructions",
+        "temperature",
+        "max_prompt_tokens",
+        "tool_resources",
+        "file_search",
+        "vector_store_ids",
+        "code_interpreter",
+        "file_ids",
+        "strict",
+        "description",
+    ]
 )
 KEYS = st.one_of(NAMES, NAMES, NAMES, st.text(max_size=8))
 VALUES = st.recursive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ def read(pieces: list[bytes]) -> list[bytes]:
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
     """The stream in pieces, cut at these places."""
     edges = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
-    return [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [stream[start:end] for start, end in pairwise(edges)]
 
 
 STREAM = ': hello\n\nevent: x\ndata: {"a": "你好 🌍"}\n\nid: 1\ndata:{"b": 2}\nretry: 5\n\ndata: [DONE]\n\n'.encode()

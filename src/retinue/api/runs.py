@@ -52,10 +52,12 @@ async def get_run(thread_id: str, run_id: str, request: Request, project: Projec
 
 
 @router.post("/{thread_id}/runs/{run_id}", response_model=Run)
-async def modify_run(thread_id: str, run_id: str, body: RunModify, project: ProjectId, store: TheStore) -> Response:
+async def modify_run(
+    thread_id: str, run_id: str, body: RunModify, request: Request, project: ProjectId, store: TheStore
+) -> Response:
     """Modify a run's metadata."""
     patch = {"metadata": body.metadata or {}} if "metadata" in body.model_fields_set else {}
-    return ok(await store.runs.patch(project, run_id, patch, thread_id))
+    return ok_run(await store.runs.patch(project, run_id, patch, thread_id), request.app.state.settings)
 
 
 @router.post("/{thread_id}/runs/{run_id}/cancel", response_model=Run)

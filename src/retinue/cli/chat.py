@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import openai
 import typer
 
 from .common import DataOption, console, fail, first_key, load_settings
+
+if TYPE_CHECKING:
+    import openai
 
 
 def chat(
@@ -19,6 +21,8 @@ def chat(
     data: DataOption = None,
 ) -> None:
     """Talk with an assistant of the server that runs here. An empty line ends the talk."""
+    import openai  # takes half a second, which no other command should wait for
+
     settings = load_settings(data=data)
     base_url = f"http://{settings.host}:{settings.port}/v1"
     client = openai.OpenAI(base_url=base_url, api_key=first_key(settings))
@@ -39,6 +43,8 @@ def chat(
 
 
 def _ask(client: openai.OpenAI, assistant: str, thread: str, text: str) -> None:
+    from openai import APIError
+
     try:
         client.beta.threads.messages.create(thread, role="user", content=text)
         with client.beta.threads.runs.stream(thread_id=thread, assistant_id=assistant) as stream:
@@ -48,5 +54,5 @@ def _ask(client: openai.OpenAI, assistant: str, thread: str, text: str) -> None:
         print()
         if run and run.last_error:
             console.print(f"[red]{run.last_error.message}[/]")
-    except openai.APIError as error:
+    except APIError as error:
         console.print(f"[red]{error.message}[/]")

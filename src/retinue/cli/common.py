@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -17,8 +18,10 @@ from ..settings import Settings, config_file, default_data_folder
 from ..store.embedded import EmbeddedPostgres
 from ..store.migrate import NewerDatabase, migrate
 
-#: For people; what programs read is printed plainly.
+#: What is said to people while a command works.
 console = Console(stderr=True, highlight=False)
+#: What a command was asked for: on standard output, and in a pipe not cut to the width of a terminal.
+output = Console(highlight=False, width=None if sys.stdout.isatty() else 250)
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Data folder. Default: RETINUE_DATA, else ~/.local/share/retinue.")

@@ -8,14 +8,14 @@ from typing import Annotated, TypeVar
 import psycopg
 import typer
 import uvloop
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..accounts.keys import Keys
 from ..settings import Settings
 from ..store.accounts import DEFAULT_PROJECT, Accounts
 from ..store.database import Database
 from ..store.embedded import EmbeddedPostgresError
-from .common import DataOption, console, database, fail, load_settings
+from .common import DataOption, console, database, fail, load_settings, output
 
 app = typer.Typer(help="API keys: make, list and revoke them.", no_args_is_help=True)
 
@@ -37,11 +37,11 @@ def create(name: Annotated[str, typer.Argument(help="What the key is for.")], da
 def list_keys(data: DataOption = None) -> None:
     """List the keys."""
     rows = _with_accounts(load_settings(data=data), lambda accounts: accounts.keys(DEFAULT_PROJECT))
-    table = Table("id", "name", "key", "made", "revoked")
+    table = Table(Column("id", no_wrap=True), "name", Column("key", no_wrap=True), "made", "revoked", box=None)
     for row in rows:
         revoked = f"{row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else ""
         table.add_row(row.id, row.name, row.hint, f"{row.created_at:%Y-%m-%d %H:%M}", revoked)
-    console.print(table)
+    output.print(table)
 
 
 @app.command()

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import tomlkit
 import typer
 from pydantic import ValidationError
-from rich.table import Table
+from rich.table import Column, Table
 from tomlkit import TOMLDocument
 
 from ..settings import ModelSettings, Settings, config_file
-from .common import DataOption, console, fail, load_settings, write_private
+from .common import DataOption, console, fail, load_settings, output, write_private
 from .weights import fetch_weights
 
 app = typer.Typer(help="Models: which names there are, and what serves them.", no_args_is_help=True)
@@ -23,7 +23,7 @@ Name = Annotated[str, typer.Argument(help="The name that requests carry. May end
 def list_models(data: DataOption = None) -> None:
     """List the models and aliases."""
     settings = load_settings(data=data)
-    table = Table("name", "backend", "served by", "context", "tool calls")
+    table = Table(Column("name", no_wrap=True), "backend", "served by", "context", "tool calls", box=None)
     for name, model in settings.all_models().items():
         local = model.backend == "local"
         tools = model.tools or ("prompted" if local else "native")
@@ -35,11 +35,12 @@ def list_models(data: DataOption = None) -> None:
             str(model.context_length),
             tools,
         )
-    console.print(table)
-    aliases = Table("alias", "leads to")
+    output.print(table)
+    aliases = Table(Column("alias", no_wrap=True), "leads to", box=None)
     for name, target in settings.all_aliases().items():
         aliases.add_row(name, settings.default_model if target == "default" else target)
-    console.print(aliases)
+    output.print()
+    output.print(aliases)
 
 
 @app.command()

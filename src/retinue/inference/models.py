@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import structlog
@@ -170,7 +170,8 @@ class Models:
         except (ValidationError, ValueError) as error:
             log.error("the settings file is not valid; the models stay as they were", error=str(error))
             return
-        update = {"models": fresh.models, "aliases": fresh.aliases, "default_model": fresh.default_model}
+        update: dict[str, Any] = {"models": fresh.models, "aliases": fresh.aliases, "default_model": fresh.default_model}
+        update["openai_aliases"] = fresh.openai_aliases
         self._settings = self._settings.model_copy(update=update)
         self._served.clear()
         log.info("models read again", models=sorted(fresh.models))
@@ -193,9 +194,8 @@ class LocalBackend:
         self._wait = wait
 
     async def prepare(self) -> None:
-        """Begin to load the model, if that has not begun."""
-        if self._process.state == "stopped":
-            await self._process.start()
+        """Begin to load the model, if that has not begun; where it has failed, try again."""
+        await self._process.start()
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """See `ChatBackend.stream`."""

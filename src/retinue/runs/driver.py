@@ -105,15 +105,12 @@ class Driver:
         return self._listener is not None
 
     async def _work(self) -> None:
-        model = self._models.resolve(self.run.model)
-        for _ in range(self._settings.run_max_turns):
-            if limit := self._used_up():
-                return await self.end("incomplete", RunIncompleteDetails(reason=limit))
-            turn = self._turn = Turn(self.run, self)
-            finished = await self._ask(model, turn)
-            if await self._conclude(turn, finished):
-                return None
-        raise ModelError(f"The run did not end within {self._settings.run_max_turns} calls of the model.")
+        if len(self._steps) >= self._settings.run_max_turns:
+            raise ModelError(f"The run has made {len(self._steps)} steps and did not come to an answer.")
+        if limit := self._used_up():
+            return await self.end("incomplete", RunIncompleteDetails(reason=limit))
+        turn = self._turn = Turn(self.run, self)
+        return await self._conclude(turn, await self._ask(self._models.resolve(self.run.model), turn))
 
     async def _ask(self, model: ServedModel, turn: Turn) -> Finished:
         """One call of the model; shrinks the window when the prompt proves too long."""
@@ -159,8 +156,8 @@ class Driver:
         await self._commit({}, ["in_progress"], keep_lease=True, turn=turn)
         turn.unseen = False
 
-    async def _conclude(self, turn: Turn, finished: Finished) -> bool:
-        """Commit a whole answer. True if the driver has nothing more to do."""
+    async def _conclude(self, turn: Turn, finished: Finished) -> None:
+        """Commit a whole answer, and with it the end of the run or what it waits for."""
         usage = CompletionUsage(
             prompt_tokens=finished.usage.prompt_tokens,
             completion_tokens=finished.usage.completion_tokens,
@@ -168,21 +165,20 @@ class Driver:
         )
         if finished.reason == "length":
             turn.cut_off("max_tokens", usage)
-            await self.end("incomplete", RunIncompleteDetails(reason="max_completion_tokens"))
-            return True
+            return await self.end("incomplete", RunIncompleteDetails(reason="max_completion_tokens"))
         if finished.reason == "content_filter":
             turn.cut_off("content_filter", usage)
-            await self._fail(ModelError("The model's content filter stopped the answer.", run_code="invalid_prompt"))
-            return True
+            return await self._fail(
+                ModelError("The model's content filter stopped the answer.", run_code="invalid_prompt")
+            )
         turn.complete(usage)
-        if action := turn.required_action():
-            patch = change("requires_action", required_action=action.model_dump())
-            await self._commit(patch, sources("requires_action"), keep_lease=False, turn=turn)
-            turn.emit_end()
-            self.emit("thread.run.requires_action", self.run)
-            return True
-        await self.end("completed")
-        return True
+        action = turn.required_action()
+        if action is None:
+            return await self.end("completed")
+        patch = change("requires_action", required_action=action.model_dump())
+        await self._commit(patch, sources("requires_action"), keep_lease=False, turn=turn)
+        turn.emit_end()
+        return self.emit("thread.run.requires_action", self.run)
 
     async def _fail(self, error: ModelError) -> None:
         error.message = storable(error.message)
