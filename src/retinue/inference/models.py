@@ -170,7 +170,11 @@ class Models:
         except (ValidationError, ValueError) as error:
             log.error("the settings file is not valid; the models stay as they were", error=str(error))
             return
-        update: dict[str, Any] = {"models": fresh.models, "aliases": fresh.aliases, "default_model": fresh.default_model}
+        update: dict[str, Any] = {
+            "models": fresh.models,
+            "aliases": fresh.aliases,
+            "default_model": fresh.default_model,
+        }
         update["openai_aliases"] = fresh.openai_aliases
         self._settings = self._settings.model_copy(update=update)
         self._served.clear()

@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 #: Any number that no other program locks on: migrations of two processes wait for each other.
 _LOCK = 4_713_846_001
+#: Seconds to wait for the server; psycopg would wait for minutes.
+_CONNECT_TIMEOUT = 10
 _NAME = re.compile(r"^(\d{4})_\w+\.sql$")
 
 
@@ -44,7 +46,9 @@ async def migrate(conninfo: str) -> list[str]:
         psycopg.Error: the database refused.
     """
     applied: list[str] = []
-    async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(
+        conninfo, autocommit=True, connect_timeout=_CONNECT_TIMEOUT
+    ) as connection:
         await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
         await connection.execute(
             "create table if not exists schema_migrations "
