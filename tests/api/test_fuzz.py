@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from retinue.settings import ModelSettings, Settings
 
 from ..contract.spec import validate
-from ..harness import KEY, empty, in_thread, serving
+from ..harness import KEY, empty, serving
 
 SCALARS = st.one_of(
     st.none(),
@@ -99,15 +100,21 @@ BASES: dict[str, dict[str, Any]] = {
 
 
 class Caller:
-    """Sends requests from a test that is no coroutine."""
+    """The application with a client, on a loop that turns only while a request is under way.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    Nothing runs beside hypothesis, which objects to code that uses `random` while it draws.
+    """
+
+    def __init__(self, settings: Settings, conninfo: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._session = self._loop.run_until_complete(self._open())
+        self._stack = AsyncExitStack()
+        self._loop.run_until_complete(self._open(settings, conninfo))
 
-    async def _open(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(headers={"authorization": f"Bearer {KEY}", "content-type": "application/json"})
+    async def _open(self, settings: Settings, conninfo: str) -> None:
+        server = await self._stack.enter_async_context(serving(settings, conninfo))
+        self._url = server.url
+        headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+        self._session = await self._stack.enter_async_context(aiohttp.ClientSession(headers=headers))
 
     def post(self, path: str, data: bytes) -> tuple[int, Any]:
         """Status and JSON body of the answer."""
@@ -119,7 +126,7 @@ class Caller:
         return self._loop.run_until_complete(send())
 
     def close(self) -> None:
-        self._loop.run_until_complete(self._session.close())
+        self._loop.run_until_complete(self._stack.aclose())
         self._loop.close()
 
 
@@ -127,11 +134,9 @@ class Caller:
 def caller(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     empty(postgres)
     models = {"scripted": ModelSettings(base_url="http://127.0.0.1:9/v1", retries=0)}
-    server_settings = Settings(data=tmp_path_factory.mktemp("fuzz"), models=models, default_model="scripted")
-    with in_thread(serving(server_settings, postgres)) as server:
-        caller = Caller(server.url)
-        yield caller
-        caller.close()
+    caller = Caller(Settings(data=tmp_path_factory.mktemp("fuzz"), models=models, default_model="scripted"), postgres)
+    yield caller
+    caller.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from retinue.settings import Settings
 
-from ..harness import Api, Server, function, run_path, text
+from ..harness import Api, Server, empty, function, run_path, serving, text
 from ..scripted import Call, Reply, ScriptedUpstream
 
 REFUSALS = [
@@ -146,7 +146,7 @@ async def test_a_run_that_has_used_up_its_tokens_does_not_go_on(
 # --- expiry
 
 
-@pytest.mark.settings(run_expiry=1)
+@pytest.mark.settings(run_expiry=2)
 async def test_a_run_that_takes_too_long_expires(api: Api, upstream: ScriptedUpstream) -> None:
     upstream.script(Reply(text="one two", hang=True))
     run = await api.run("Hi")
@@ -159,7 +159,7 @@ async def test_a_run_that_takes_too_long_expires(api: Api, upstream: ScriptedUps
     assert message["incomplete_details"] == {"reason": "run_expired"}
 
 
-@pytest.mark.settings(run_expiry=1)
+@pytest.mark.settings(run_expiry=2)
 async def test_a_run_that_waits_too_long_for_outputs_expires(
     api: Api, upstream: ScriptedUpstream, server: Server
 ) -> None:
@@ -179,18 +179,16 @@ async def test_a_run_that_waits_too_long_for_outputs_expires(
 # --- servers that end
 
 
-async def test_a_run_goes_on_in_the_next_server(
-    postgres: str, settings: Settings, server: Server, api: Api, upstream: ScriptedUpstream
-) -> None:
+async def test_a_run_goes_on_in_the_next_server(postgres: str, settings: Settings, upstream: ScriptedUpstream) -> None:
     """Orderly shutdown lets go of the lease; whoever sweeps next takes the run up."""
-    from ..harness import serving
-
+    empty(postgres)
     upstream.script(Reply(text="one two", hang=True))
-    run = await api.start("Hi")
-    await upstream.wait_for_requests(1)
-    await server.app.state.engine.stop()
-    async with serving(settings, postgres) as following, aiohttp.ClientSession() as session:
-        await following.app.state.engine.sweep()
-        run = await Api(session, following.url).until(run)
+    async with aiohttp.ClientSession() as session:
+        async with serving(settings, postgres) as first:
+            run = await Api(session, first.url).start("Hi")
+            await upstream.wait_for_requests(1)
+        async with serving(settings, postgres) as following:
+            await following.app.state.engine.sweep()
+            run = await Api(session, following.url).until(run)
     assert run["status"] == "completed"
     assert [message["role"] for message in upstream.requests[1]["messages"]] == ["user"]

@@ -133,7 +133,7 @@ async def test_a_failed_run(api: Api, upstream: ScriptedUpstream) -> None:
     assert names(events) == [*BEGINNING, "thread.run.failed", "done"]
 
 
-@pytest.mark.settings(run_expiry=1)
+@pytest.mark.settings(run_expiry=2)
 async def test_an_expired_run(api: Api, upstream: ScriptedUpstream) -> None:
     upstream.script(Reply(text="one two", hang=True))
     _, events = await streamed(api)

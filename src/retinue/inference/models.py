@@ -147,10 +147,13 @@ class Models:
             name,
             "http://local/v1",
             api_key=process.api_key,
-            connector=lambda: aiohttp.UnixConnector(str(process.socket_path), limit=0),
+            # llama.cpp's server closes every connection after its answer.
+            connector=lambda: aiohttp.UnixConnector(str(process.socket_path), limit=0, force_close=True),
             read_timeout=model.read_timeout,
             retries=model.retries,
             concurrency=model.max_concurrency or self._settings.local_slots,
+            # Reports while it reads the prompt: otherwise it notices a hang-up only when it has read all of it.
+            extra={"return_progress": True},
         )
         self._upstreams.append(upstream)
         backend = self._local_backends[name] = LocalBackend(process, upstream, wait=self._settings.local_load_wait)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, cast, get_args
 
@@ -40,6 +40,7 @@ class Upstream:
         read_timeout: float = 300,
         retries: int = 2,
         concurrency: int = 256,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Describe the server; nothing is connected yet.
 
@@ -52,8 +53,10 @@ class Upstream:
             read_timeout: seconds without a byte after which a call counts as broken.
             retries: how often a call that has not answered anything is tried again.
             concurrency: the most calls at once; others wait their turn, first come first served.
+            extra: fields that every request carries.
         """
         self._model = model
+        self._extra = dict(extra or {})
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._headers = {"content-type": "application/json"}
         if api_key:
@@ -106,7 +109,7 @@ class Upstream:
             value = getattr(request, name)
             if value is not None:
                 body[name] = value
-        return body | request.extra
+        return body | self._extra | request.extra
 
     async def _call(self, body: bytes, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         if self._session is None:

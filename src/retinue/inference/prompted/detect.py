@@ -24,18 +24,24 @@ def _chain(*parts: str) -> str:
     return f"(?:{pattern})"
 
 
-_TAG = _chain(_word("<tool_call>", "<tools>"), _BLANKS, r"(?P<tagged>[\[{])")
+_TAG = _chain(_word("<tool_call>", "<tools>"), _BLANKS)
 _FENCE = _chain(_word("```"), f"{_word('json', 'xml', 'tool_call')}?", _BLANKS)
 _TYPE = _chain(_word('"type"'), _BLANKS, ":", _BLANKS, _word('"function"'), _BLANKS, ",", _BLANKS)
 _INNER = _chain(r"\{", _BLANKS, _word('"name"'), _BLANKS, ":", _BLANKS)
-_OBJECT = _chain(
-    r"\[?", _BLANKS, r"\{", _BLANKS, f"{_TYPE}?", _word('"name"', '"function"', '"tool"'), _BLANKS, ":", _BLANKS,
-    f"{_INNER}?", r"""["'](?P<name>[^"'\\\n]{0,64})""", r"""(?P<end>["'])""",
-)  # fmt: skip
+_KEY = _word('"name"', '"function"', '"tool"')
+_NAME = r"""["'](?P<name>[^"'\\\n]{0,64})"""
 
-#: What a call may begin with at the start of a line, and within one.
-_AT_LINE_START = re.compile(_chain(f"{_FENCE}?", f"(?:{_TAG}|{_OBJECT})"))
-_WITHIN_LINE = re.compile(_TAG)
+#: `<tool_call>` and a bracket.
+_TAGGED = re.compile(_chain(f"{_FENCE}?", _TAG, r"(?P<bracket>[\[{])"))
+#: An object that begins with the name of a function, or an array of such.
+_OBJECT = re.compile(
+    _chain(
+        f"{_FENCE}?", r"\[?", _BLANKS, r"\{", _BLANKS, f"{_TYPE}?", _KEY, _BLANKS, ":", _BLANKS, f"{_INNER}?",
+        _NAME, r"""(?P<end>["'])""",
+    )
+)  # fmt: skip
+#: What follows the name in any call, also in that of a function that does not exist.
+_ARGUMENTS = re.compile(_chain(_BLANKS, ",", _BLANKS, _word('"arguments"', '"parameters"'), _BLANKS, "(?P<colon>:)"))
 #: Blanks need no second look: what follows them was judged with them.
 _STEP = re.compile(r"\s*\S?")
 _SPACE = re.compile(r"\s*")
@@ -45,17 +51,19 @@ class Detector:
     """Lets the text of an answer through until a call begins, and holds back what may become one.
 
     A call begins with `<tool_call>` (or `<tools>`) and a bracket, or, at the start of a line, with a JSON object (or
-    an array of such, perhaps in a fence) that names a known function. Text in a code block of another language is
-    code, not a call. White space is held until it is clear what follows. What comes out does not depend on how the
-    text was cut into pieces.
+    an array of such, perhaps in a fence) whose first key names a known function, or names anything and is followed by
+    arguments. Text in a code block of another language is code, not a call. White space is held until it is clear
+    what follows. What comes out does not depend on how the text was cut into pieces.
 
     Attributes:
         call: the text from the beginning of a call on; None as long as none began.
+        name: the function that the call names; None if the call begins in another way than with a name.
     """
 
     def __init__(self, names: Collection[str]) -> None:
         """Watch for calls of the functions `names`."""
         self.call: str | None = None
+        self.name: str | None = None
         self._names = names
         self._held = ""
         #: The current line so far without blanks before it, as long as it may still become a fence; None after that.
@@ -98,15 +106,24 @@ class Detector:
             return None
         if self._in_code:
             return False
-        found = (_AT_LINE_START if at_line_start else _WITHIN_LINE).match(self._held, position)
+        if tag := _TAGGED.match(self._held, position):
+            bracket = tag.start("bracket")
+            return None if bracket < 0 else self._names_function(bracket, tagged=True)
+        return at_line_start and self._names_function(position, tagged=False)
+
+    def _names_function(self, start: int, *, tagged: bool) -> bool | None:
+        """Whether a call begins with the object at `start`, as it does in any case after a tag; None as above."""
+        found = _OBJECT.match(self._held, start)
         if not found:
-            return False
-        groups = found.groupdict()
-        if groups.get("end"):
-            return groups["name"] in self._names
-        if (begun := groups.get("name")) is not None:
-            return None if any(name.startswith(begun) for name in self._names) else False
-        return True if groups["tagged"] else None
+            return tagged
+        if not found["end"]:
+            return None
+        if not tagged and found["name"] not in self._names:
+            following = _ARGUMENTS.match(self._held, found.end())
+            if not following or not following["colon"]:
+                return None if following else False
+        self.name = found["name"]
+        return True
 
     def _end(self, pattern: re.Pattern[str], start: int) -> int:
         """Where a match at `start` ends; the pattern must match anything."""

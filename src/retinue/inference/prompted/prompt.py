@@ -35,8 +35,19 @@ If several things are asked for, write one <tool_call> block for each."""
 ANSWER = (
     "The functions have been called, their results are in <tool_response>. Answer the user in words from those results."
 )
-#: Said when a model asks again for what it was already told.
-ENOUGH = "All functions have been called. Answer in words now; do not call a function."
+#: Said when the answer needs no function.
+PLAIN = "Answer in words now; do not call a function."
+
+#: A function of our own, offered beside the user's. Small models that are offered functions call one for every
+#: greeting, whatever they are told; this gives them one to call. Its name is reserved.
+IN_WORDS = "answer_in_words"
+_IN_WORDS_TOOL: Json = {
+    "type": "function",
+    "function": {
+        "name": IN_WORDS,
+        "description": "Say hello, chat, or answer from your own knowledge: for all that no other function provides",
+    },
+}
 
 _MARKS = re.compile(r"<(?=/?(?:tool_call|tool_response|tools)>)")
 
@@ -46,12 +57,13 @@ def has_calls(messages: list[Json]) -> bool:
     return any(message.get("role") == "tool" or message.get("tool_calls") for message in messages)
 
 
-def render(messages: list[Json], tools: list[Json] | None = None) -> list[Json]:
+def render(messages: list[Json], tools: list[Json] | None = None, *, forced: bool = False) -> list[Json]:
     """Messages that say in plain text what `messages` say with tool calls and tool results.
 
     Args:
         messages: chat-completions messages; not changed.
         tools: function tools to offer; None to offer none.
+        forced: whether the answer has to be a call.
 
     Returns:
         Messages of the roles system (or developer), user and assistant alone.
@@ -68,7 +80,9 @@ def render(messages: list[Json], tools: list[Json] | None = None) -> list[Json]:
         result.append(_assistant(message) if message.get("tool_calls") else message)
     if responses:
         result.append(_results(responses))
-    return _offer(result, tools) if tools else result
+    if not tools:
+        return result
+    return _offer(result, tools if forced else [*tools, _IN_WORDS_TOOL])
 
 
 def nudge(messages: list[Json], text: str) -> list[Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import string
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -11,10 +12,11 @@ from typing import Any, cast
 
 from ...errors import ContextOverflow, InvalidRequest, ModelError
 from ..chat import ChatBackend, ChatEvent, ChatRequest, Finished, Json, TextDelta, ToolCallDelta, Usage
+from ..tokens import estimate_tokens
 from . import grammar as grammars
 from .detect import Detector
 from .parse import Call, Malformed, read_calls
-from .prompt import ANSWER, ENOUGH, answered, nudge, render
+from .prompt import ANSWER, IN_WORDS, PLAIN, answered, nudge, render
 from .schema import arguments_schema
 
 #: How often a call that is not valid is asked for again.
@@ -22,6 +24,7 @@ _RETRIES = 2
 #: The most tokens of a pass that writes calls, where the request sets no limit.
 _MOST_TOKENS = 4096
 _OPENING = "<tool_call>"
+_CLOSING = "</tool_call>"
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -51,63 +54,74 @@ class Turn:
         self._functions = _functions(request)
         self._messages = _told(request)
         wanted = request.response_format
-        self._formatted = wanted is not None and wanted.get("type") != "text"
+        self._format = None if wanted is None or wanted.get("type") == "text" else wanted
 
     async def events(self) -> AsyncGenerator[ChatEvent, None]:
         """Answer, event by event; see `ChatBackend.stream`."""
-        written: tuple[str, Finished] | None = None
+        detector = Detector([*self._functions, IN_WORDS])
+        end = Finished("stop", Usage())
         if not self._forced:
-            detector = Detector(self._functions)
-            end = Finished("stop", Usage())
             async with closing(self._inner.stream(self._pass(self._messages))) as answer:
                 async for event in answer:
                     if isinstance(event, Finished):
                         end = event
                     elif isinstance(event, TextDelta):
                         text = detector.feed(event.text)
-                        if (text and self._formatted) or (detector.call is not None and self._grammar):
+                        if self._settled(detector, text):
                             break
                         if text:
                             yield TextDelta(text)
-            if detector.call is None:
-                ending = self._in_format() if self._formatted else _ending(detector.rest(), end)
-                async with closing(ending) as answer:
-                    async for event in answer:
-                        yield event
-                return
-            written = None if self._grammar else (detector.call, end)
-        calls, end = await self._calls(written)
-        calls = self._wanted(calls)
-        if calls or end.reason == "length":
-            for event in _call_events(calls, end):
-                yield event
-            return
-        async with closing(self._inner.stream(self._words())) as answer:
+        async with closing(await self._continuation(detector, end)) as answer:
             async for event in answer:
                 yield event
+
+    def _settled(self, detector: Detector, text: str) -> bool:
+        """Whether the free pass, having brought `text`, need not go on: another will take its place."""
+        if detector.call is None:
+            return self._format is not None and text != ""
+        return self._grammar or self._is_words(detector)
+
+    def _is_words(self, detector: Detector) -> bool:
+        """Whether the call that began stands for words: it is ours for that, or names no function there is."""
+        return detector.name is not None and detector.name not in self._functions
+
+    async def _continuation(self, detector: Detector, end: Finished) -> AsyncIterator[ChatEvent]:
+        """What comes after the free pass."""
+        if not self._forced:
+            if detector.call is None and self._format is None:
+                return _given([TextDelta(rest)] if (rest := detector.rest()) else [], end)
+            if detector.call is None:
+                # No format leaves room for calls, so it is asked for only now that words are coming.
+                return self._inner.stream(self._pass(self._messages, response_format=self._format))
+            if self._is_words(detector):
+                return self._words()
+        written = None if self._grammar or detector.call is None else (detector.call, end)
+        calls, end = await self._calls(written)
+        calls = self._wanted(calls)
+        if not calls and end.reason != "length":
+            return self._words()
+        return _given(_call_events(calls), replace(end, reason="tool_calls") if calls else end)
 
     def _pass(self, messages: list[Json], **changes: Any) -> ChatRequest:
         """A request for plain text."""
         plain = replace(self._request, messages=messages, tools=[], tool_choice="auto", response_format=None)
         return replace(plain, **changes)
 
-    def _in_format(self) -> AsyncIterator[ChatEvent]:
-        """Answer in words, in the format that was asked for. No format leaves room for calls, so it comes last."""
-        return self._inner.stream(self._pass(self._messages, response_format=self._request.response_format))
-
-    def _words(self) -> ChatRequest:
-        """Answer in words where the model only asks again for what it was told."""
-        messages = nudge(render(self._request.messages), ENOUGH)
-        if self._formatted:
-            return self._pass(messages, response_format=self._request.response_format)
-        extra = {**self._request.extra, "grammar": grammars.WORDS} if self._grammar else self._request.extra
-        return self._pass(messages, extra=extra)
+    def _words(self) -> AsyncIterator[ChatEvent]:
+        """Have the model answer in words alone."""
+        told = ANSWER if self._request.messages[-1].get("role") == "tool" else PLAIN
+        if self._format is not None or not self._grammar:
+            messages = nudge(render(self._request.messages), told)
+            return self._inner.stream(self._pass(messages, response_format=self._format))
+        # The functions stay in the prompt, so that the model server has most of it in its cache.
+        messages = nudge(render(self._request.messages, self._request.tools), told)
+        return self._inner.stream(self._pass(messages, extra={**self._request.extra, "grammar": grammars.WORDS}))
 
     def _wanted(self, calls: list[Call]) -> list[Call]:
         """The calls without those that have been answered already, and only one if only one is allowed."""
         if not self._forced:
             known = answered(self._request.messages)
-            calls = [call for call in calls if call.key not in known]
+            calls = [call for call in calls if call.key not in known and call.name != IN_WORDS]
         return calls if self._request.parallel_tool_calls else calls[:1]
 
     async def _calls(self, written: tuple[str, Finished] | None) -> tuple[list[Call], Finished]:
@@ -120,11 +134,12 @@ class Turn:
             ModelError: three tries brought no valid call.
         """
         messages = self._messages
+        functions = self._functions if self._forced else {**self._functions, IN_WORDS: {}}
         problem = ""
         for _ in range(1 + _RETRIES):
             text, end = written or await self._write(messages)
             try:
-                return read_calls(text, self._functions, cut=end.reason == "length"), end
+                return read_calls(text, functions, cut=end.reason == "length"), end
             except Malformed as error:
                 if end.reason == "length":
                     return [], end
@@ -166,6 +181,8 @@ class Turn:
                         text += event.text
                         if text[: len(_OPENING)] != _OPENING[: len(text)]:
                             return None
+                        if _repeats(text):
+                            return text, Finished("stop", _estimate(messages, text))
         except ContextOverflow:
             raise
         except ModelError as error:
@@ -174,18 +191,27 @@ class Turn:
         return None
 
     def _limited(self, messages: list[Json], **extra: Any) -> ChatRequest:
-        limit = self._request.max_tokens or _MOST_TOKENS
-        return self._pass(messages, max_tokens=limit, extra={**self._request.extra, **extra})
+        """A request for calls. Where the caller leaves the temperature open it is 0: small models drift otherwise."""
+        request = self._request
+        return self._pass(
+            messages,
+            max_tokens=request.max_tokens or _MOST_TOKENS,
+            temperature=request.temperature or 0,
+            extra={**request.extra, **extra},
+        )
 
 
 def _told(request: ChatRequest) -> list[Json]:
     """The request's messages as text, with what the model has to be told now said last."""
-    messages = render(request.messages, request.tools)
     if isinstance(request.tool_choice, dict):
-        return nudge(messages, f"Call the function {_chosen(request.tool_choice)} now.")
-    if request.tool_choice == "required":
-        return nudge(messages, "Call at least one function now.")
-    return nudge(messages, ANSWER) if request.messages[-1].get("role") == "tool" else messages
+        told = f"Call the function {_chosen(request.tool_choice)} now."
+    elif request.tool_choice == "required":
+        told = "Call at least one function now."
+    elif request.messages[-1].get("role") == "tool":
+        told = ANSWER
+    else:
+        return render(request.messages, request.tools)
+    return nudge(render(request.messages, request.tools, forced=request.tool_choice != "auto"), told)
 
 
 def _chosen(choice: Json) -> str:
@@ -206,16 +232,26 @@ def _functions(request: ChatRequest) -> dict[str, Json]:
     return {name: functions[name]}
 
 
-async def _ending(rest: str, end: Finished) -> AsyncGenerator[ChatEvent, None]:
-    if rest:
-        yield TextDelta(rest)
-    yield end
+def _repeats(text: str) -> bool:
+    """Whether the last complete call is one that was written before: then the model would go on like that."""
+    *blocks, _ = text.split(_CLOSING)
+    return len(blocks) > 1 and blocks[-1].strip() in [block.strip() for block in blocks[:-1]]
 
 
-def _call_events(calls: list[Call], end: Finished) -> list[ChatEvent]:
+def _estimate(messages: list[Json], text: str) -> Usage:
+    return Usage(estimate_tokens(json.dumps(messages, ensure_ascii=False)), estimate_tokens(text))
+
+
+def _call_events(calls: list[Call]) -> list[ChatEvent]:
     events: list[ChatEvent] = []
     for index, call in enumerate(calls):
         unique = "".join(secrets.choice(_LETTERS) for _ in range(24))
         events.append(ToolCallDelta(index, f"call_{unique}", call.name))
         events.append(ToolCallDelta(index, arguments=call.arguments))
-    return [*events, Finished("tool_calls" if calls else end.reason, end.usage)]
+    return events
+
+
+async def _given(events: list[ChatEvent], end: Finished) -> AsyncGenerator[ChatEvent, None]:
+    for event in events:
+        yield event
+    yield end
