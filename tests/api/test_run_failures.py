@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
+import psycopg
 import pytest
 
 from retinue.settings import Settings
+from retinue.store.runs import Commit
+from retinue.wire.runs import Run
 
 from ..harness import Api, Server, empty, function, run_path, serving, text
 from ..scripted import Call, Reply, ScriptedUpstream
@@ -192,3 +195,35 @@ async def test_a_run_goes_on_in_the_next_server(postgres: str, settings: Setting
             run = await Api(session, following.url).until(run)
     assert run["status"] == "completed"
     assert [message["role"] for message in upstream.requests[1]["messages"]] == ["user"]
+
+
+async def test_an_answer_that_cannot_be_written_fails_the_run_and_unlocks_the_thread(
+    server: Server, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = server.app.state.store.runs
+    commit = runs.commit
+
+    async def refusing(one: Commit) -> Run | None:
+        if one.messages:
+            raise psycopg.DataError("no")
+        return await commit(one)
+
+    monkeypatch.setattr(runs, "commit", refusing)
+    run = await api.run("Hi")
+    assert (run["status"], run["last_error"]["code"]) == ("failed", "server_error")
+    monkeypatch.undo()
+    await api.post(f"/threads/{run['thread_id']}/messages", {"role": "user", "content": "Again"})
+
+
+@pytest.mark.settings(run_max_turns=2)
+async def test_a_run_that_only_calls_functions_ends(api: Api, upstream: ScriptedUpstream) -> None:
+    upstream.script(*[Reply(tool_calls=[Call("f")])] * 3)
+    run = await api.run("Hi", tools=[function("f")])
+    for _ in range(2):
+        assert run["status"] == "requires_action"
+        (call,) = run["required_action"]["submit_tool_outputs"]["tool_calls"]
+        outputs = {"tool_outputs": [{"tool_call_id": call["id"], "output": "1"}]}
+        await api.post(f"{run_path(run)}/submit_tool_outputs", outputs)
+        run = await api.until(run, "requires_action", "failed")
+    assert (run["status"], run["last_error"]["code"]) == ("failed", "server_error")
+    assert len(upstream.requests) == 2

@@ -16,10 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from retinue.inference.local.catalogue import CATALOGUE
-from retinue.inference.local.fetch import fetch
 from retinue.inference.local.process import LocalModel
-from retinue.settings import Settings
 
 pytestmark = pytest.mark.model
 
@@ -43,10 +40,8 @@ asyncio.run(main())
 
 
 @pytest.fixture(scope="module")
-def weights() -> Path:
-    settings = Settings()
-    entry = CATALOGUE["qwen2.5-coder-0.5b-instruct"]
-    return fetch(entry, settings.models_folder, settings.model_source, lambda done, total: None)
+def weights(small_weights: Path) -> Path:
+    return small_weights
 
 
 def local_model(weights: Path) -> LocalModel:

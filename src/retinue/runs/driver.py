@@ -80,6 +80,17 @@ class Driver:
             Unavailable: the database stayed away until the run's time was over.
         """
         try:
+            await self._work_in_time()
+        except (LeaseLost, Unavailable):
+            raise
+        except Exception:
+            log.exception("run failed on a defect", run=self.run.id)
+            # The answer may be what cannot be written: it must not keep the run from ending.
+            self._turn = None
+            await self._fail(ModelError("Something went wrong on the server."))
+
+    async def _work_in_time(self) -> None:
+        try:
             async with asyncio.timeout(max(0.0, (self.run.expires_at or 0) - time.time())):
                 await self._work()
         except TimeoutError:
@@ -90,9 +101,6 @@ class Driver:
             raise
         except ApiError as error:
             await self._fail(ModelError(error.message, run_code="invalid_prompt"))
-        except Exception:
-            log.exception("run failed on a defect", run=self.run.id)
-            await self._fail(ModelError("Something went wrong on the server."))
 
     def emit(self, name: EventName, data: WireObject) -> None:
         """Tell the listener, if there is one."""

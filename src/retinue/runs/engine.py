@@ -62,6 +62,7 @@ class Engine:
     async def stop(self) -> None:
         """Stop all drives where they are and let go of their leases, so that others go on at once."""
         self._stopping = True
+        self._store.queue.rest()
         if self._heartbeat:
             self._heartbeat.cancel()
         tasks = [drive.task for drive in self._drives.values() if drive.task]

@@ -40,10 +40,15 @@ class Queue:
         """Open the connections."""
         await self._app.open_async()
 
-    async def close(self) -> None:
-        """Stop the worker, if one was started, and close the connections."""
+    def rest(self) -> None:
+        """Take no more jobs; those under way may end."""
         if self._worker:
             self._worker.cancel()
+
+    async def close(self) -> None:
+        """Stop the worker, if one was started, and close the connections."""
+        self.rest()
+        if self._worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._worker
         await self._app.close_async()

