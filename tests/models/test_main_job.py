@@ -99,8 +99,7 @@ async def test_a_run_is_cancelled_while_the_model_writes(client: openai.AsyncOpe
         if event.event == "thread.message.delta":
             await client.beta.threads.runs.cancel(run.id, thread_id=thread.id)
             break
-    while (run := await client.beta.threads.runs.retrieve(run.id, thread_id=thread.id)).status == "cancelling":
-        await asyncio.sleep(0.05)
+    run = await client.beta.threads.runs.poll(run.id, thread_id=thread.id)
     assert run.status == "cancelled"
     (message,) = (await client.beta.threads.messages.list(thread.id, run_id=run.id)).data
     assert message.status == "incomplete"
