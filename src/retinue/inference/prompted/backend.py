@@ -21,6 +21,9 @@ class PromptedTools:
     again, at most twice, with the error told.
 
     The usage reported is that of the last pass at the model; passes that were broken off or rejected are not counted.
+    It is an estimate if the last pass was broken off too, which happens where a model begins to repeat its calls.
+
+    The function name `answer_in_words` is reserved.
     """
 
     def __init__(self, inner: ChatBackend, grammar: bool) -> None:
@@ -38,7 +41,7 @@ class PromptedTools:
 
         Raises:
             InvalidRequest: `tool_choice` names a function that is not in `tools`.
-            ModelError: also when the model does not manage to write a valid call in three tries.
+            ModelError: also when `tool_choice` demands a call and three tries brought no valid one.
         """
         offers = request.tools and request.tool_choice != "none"
         if offers:

@@ -32,7 +32,7 @@ _KEY = _word('"name"', '"function"', '"tool"')
 _NAME = r"""["'](?P<name>[^"'\\\n]{0,64})"""
 
 #: `<tool_call>` and a bracket.
-_TAGGED = re.compile(_chain(f"{_FENCE}?", _TAG, r"(?P<bracket>[\[{])"))
+_TAGGED = re.compile(_chain(f"{_FENCE}?", _TAG, f"{_FENCE}?", r"(?P<bracket>[\[{])"))
 #: An object that begins with the name of a function, or an array of such.
 _OBJECT = re.compile(
     _chain(

@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 _DEEPEST = 64
+_LONGEST_NUMBER = 400
 _SPACE = re.compile(r"\s*")
-_NUMBER = re.compile(r"-?\d{1,400}(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 _WORD = re.compile("|".join(_WORDS))
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -131,6 +132,8 @@ class _Reader:
         if number := _NUMBER.match(self._text, self.position):
             self.position = number.end()
             digits = number.group()
+            if len(digits) > _LONGEST_NUMBER:
+                raise NotJson("a number is too long")
             return int(digits) if digits.lstrip("-").isdigit() else float(digits)
         if word := _WORD.match(self._text, self.position):
             self.position = word.end()

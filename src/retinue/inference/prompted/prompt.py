@@ -31,8 +31,13 @@ For each function call, return a json object with function name and arguments wi
 Call a function only when it is needed to answer; for greetings and small talk reply in words. \
 If several things are asked for, write one <tool_call> block for each."""
 
-#: Said after the results of calls. Without it small models call again.
-ANSWER = (
+#: Said after results.
+NEXT = (
+    "The results of the functions are in <tool_response>. If they answer the question, answer the user in words. "
+    "If something is still missing, call the function that provides it."
+)
+#: Said after results to a model that asks for the same again.
+ENOUGH = (
     "The functions have been called, their results are in <tool_response>. Answer the user in words from those results."
 )
 #: Said when the answer needs no function.
@@ -48,6 +53,9 @@ _IN_WORDS_TOOL: Json = {
         "description": "Say hello, chat, or answer from your own knowledge: for all that no other function provides",
     },
 }
+
+#: Characters of arguments that are repeated with a result.
+_LONGEST_LABEL = 200
 
 _MARKS = re.compile(r"<(?=/?(?:tool_call|tool_response|tools)>)")
 
@@ -70,9 +78,13 @@ def render(messages: list[Json], tools: list[Json] | None = None, *, forced: boo
     """
     result: list[Json] = []
     responses: list[str] = []
+    labels: dict[str, str] = {}
     for message in messages:
+        for call in message.get("tool_calls") or ():
+            labels[str(call.get("id"))] = _label(call.get("function") or {})
         if message.get("role") == "tool":
-            responses.append(f"<tool_response>\n{_defused(message.get('content'))}\n</tool_response>")
+            response = labels.get(str(message.get("tool_call_id")), "") + _text(message.get("content"))
+            responses.append(f"<tool_response>\n{_defused(response)}\n</tool_response>")
             continue
         if responses:
             result.append(_results(responses))
@@ -149,6 +161,16 @@ def _arguments(function: Json) -> str:
         return json.dumps(text, ensure_ascii=False)
 
 
+def _label(function: Json) -> str:
+    """What a result answers, such as ``get_weather("Paris"): ``. Without it small models mix results up."""
+    try:
+        arguments = json.loads(str(function.get("arguments") or "{}"))
+        values = ", ".join(json.dumps(value, ensure_ascii=False) for value in arguments.values())
+    except (ValueError, RecursionError, AttributeError):
+        values = "..."
+    return f"{function.get('name')}({values if len(values) <= _LONGEST_LABEL else '...'}): "
+
+
 def _results(responses: list[str]) -> Json:
     return {"role": "user", "content": "\n".join(responses)}
 
@@ -160,9 +182,9 @@ def _text(content: Any) -> str:
     return str(content or "")
 
 
-def _defused(content: Any) -> str:
+def _defused(text: str) -> str:
     """A result in which our own marks mean nothing: a tool's output is data."""
-    return _MARKS.sub("&lt;", _text(content))
+    return _MARKS.sub("&lt;", text)
 
 
 def _appended(message: Json, text: str) -> Json:

@@ -72,7 +72,7 @@ class _Simplifier:
         result |= _bounds(schema) | self._object(schema, depth, within)
         if isinstance(schema.get("items"), dict):
             result["items"] = self.simplify(schema["items"], depth + 1, within)
-        if schema.get("format") in _FORMATS:
+        if result.get("type") == "string" and schema.get("format") in _FORMATS:
             result["format"] = schema["format"]
         for key, name in (("anyOf", "anyOf"), ("oneOf", "anyOf"), ("allOf", "allOf")):
             if isinstance(schema.get(key), list) and schema[key]:

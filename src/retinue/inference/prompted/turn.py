@@ -16,7 +16,7 @@ from ..tokens import estimate_tokens
 from . import grammar as grammars
 from .detect import Detector
 from .parse import Call, Malformed, read_calls
-from .prompt import ANSWER, IN_WORDS, PLAIN, answered, nudge, render
+from .prompt import ENOUGH, IN_WORDS, NEXT, PLAIN, answered, nudge, render
 from .schema import arguments_schema
 
 #: How often a call that is not valid is asked for again.
@@ -109,7 +109,7 @@ class Turn:
 
     def _words(self) -> AsyncIterator[ChatEvent]:
         """Have the model answer in words alone."""
-        told = ANSWER if self._request.messages[-1].get("role") == "tool" else PLAIN
+        told = ENOUGH if _after_results(self._request) else PLAIN
         if self._format is not None or not self._grammar:
             messages = nudge(render(self._request.messages), told)
             return self._inner.stream(self._pass(messages, response_format=self._format))
@@ -128,14 +128,15 @@ class Turn:
         """Have calls written, or take those `written` already, until they are valid.
 
         Returns:
-            The calls, none only if a token limit ended the answer before the first was complete; how the pass ended.
+            The calls, and how the pass ended. There are none if a token limit ended it before the first was complete,
+            or if three tries brought no valid call and there need not be one.
 
         Raises:
-            ModelError: three tries brought no valid call.
+            ModelError: three tries brought no valid call, and there has to be one.
         """
         messages = self._messages
         functions = self._functions if self._forced else {**self._functions, IN_WORDS: {}}
-        problem = ""
+        problem, end = "", Finished("stop", Usage())
         for _ in range(1 + _RETRIES):
             text, end = written or await self._write(messages)
             try:
@@ -147,6 +148,8 @@ class Turn:
             said: list[Json] = [{"role": "assistant", "content": text}] if text else []
             messages = nudge([*messages, *said], f"That did not work: {problem}. Write the <tool_call> block again.")
             written = None
+        if not self._forced:
+            return [], end
         raise ModelError(f"The model did not write a valid function call in {1 + _RETRIES} tries: {problem}.")
 
     async def _write(self, messages: list[Json]) -> tuple[str, Finished]:
@@ -207,11 +210,15 @@ def _told(request: ChatRequest) -> list[Json]:
         told = f"Call the function {_chosen(request.tool_choice)} now."
     elif request.tool_choice == "required":
         told = "Call at least one function now."
-    elif request.messages[-1].get("role") == "tool":
-        told = ANSWER
+    elif _after_results(request):
+        told = NEXT
     else:
         return render(request.messages, request.tools)
     return nudge(render(request.messages, request.tools, forced=request.tool_choice != "auto"), told)
+
+
+def _after_results(request: ChatRequest) -> bool:
+    return bool(request.messages) and request.messages[-1].get("role") == "tool"
 
 
 def _chosen(choice: Json) -> str:
