@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from retinue.runs.state import change, sources
+from retinue.settings import Settings
 from retinue.store.runs import Commit
 from retinue.store.store import Store
 from retinue.wire.runs import Run, TruncationStrategy
@@ -16,7 +17,7 @@ from retinue.wire.threads import Thread
 
 @pytest.fixture
 async def store(database: str) -> AsyncIterator[Store]:
-    store = Store(database, connections=2, timeout=5, lease=60)
+    store = Store(database, Settings(database_connections=2, run_lease=60))
     await store.open()
     yield store
     await store.close()

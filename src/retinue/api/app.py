@@ -37,12 +37,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        store = Store(
-            conninfo,
-            connections=settings.database_connections,
-            timeout=settings.database_timeout,
-            lease=settings.run_lease,
-        )
+        store = Store(conninfo, settings)
         served = Models(settings)
         engine = Engine(store, served, settings)
         await store.open()

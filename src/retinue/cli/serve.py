@@ -161,12 +161,7 @@ Stop it with Ctrl-C.
 
 async def _work(settings: Settings) -> None:
     async with database(settings) as conninfo:
-        store = Store(
-            conninfo,
-            connections=settings.database_connections,
-            timeout=settings.database_timeout,
-            lease=settings.run_lease,
-        )
+        store = Store(conninfo, settings)
         models = Models(settings)
         engine = Engine(store, models, settings)
         stop = asyncio.Event()

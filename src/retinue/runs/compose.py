@@ -19,7 +19,7 @@ from .context import message_tokens, text_of
 
 def assistant(body: AssistantCreate) -> Assistant:
     """A new assistant."""
-    _check_tools(body.tools)
+    _check_tools(body.tools or [])
     return Assistant(
         id=new_id("asst_"),
         created_at=int(time.time()),
@@ -27,7 +27,7 @@ def assistant(body: AssistantCreate) -> Assistant:
         name=body.name,
         description=body.description,
         instructions=body.instructions,
-        tools=body.tools,
+        tools=body.tools or [],
         tool_resources=body.tool_resources,
         metadata=body.metadata or {},
         temperature=1.0 if body.temperature is None else body.temperature,

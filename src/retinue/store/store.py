@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..settings import Settings
 from .accounts import Accounts
 from .conversations import Assistants, Messages, Threads
 from .database import Database
@@ -12,22 +13,15 @@ from .runs import Runs, Steps
 class Store:
     """Everything that Retinue remembers."""
 
-    def __init__(self, conninfo: str, *, connections: int, timeout: float, lease: float) -> None:
-        """Describe the store; nothing is opened yet.
-
-        Args:
-            conninfo: a psycopg connection string.
-            connections: the most database connections at once.
-            timeout: seconds to wait for one.
-            lease: seconds that the lease on a run lasts.
-        """
-        self.database = Database(conninfo, connections=connections, timeout=timeout)
+    def __init__(self, conninfo: str, settings: Settings) -> None:
+        """Describe the store; nothing is opened yet. `conninfo` is a psycopg connection string."""
+        self.database = Database(conninfo, connections=settings.database_connections, timeout=settings.database_timeout)
         self.queue = Queue(conninfo)
         self.accounts = Accounts(self.database)
         self.assistants = Assistants(self.database)
         self.threads = Threads(self.database)
         self.messages = Messages(self.database, self.threads)
-        self.runs = Runs(self.database, self.threads, self.queue, lease=lease)
+        self.runs = Runs(self.database, self.threads, self.queue, lease=settings.run_lease)
         self.steps = Steps(self.database)
 
     async def open(self) -> None:

@@ -45,26 +45,9 @@ class Assistant(WireObject):
     reasoning_effort: ReasoningEffort | None = None
 
 
-class AssistantCreate(WireRequest):
-    """Body of `POST /assistants`."""
+class _AssistantOptions(WireRequest):
+    """What creating and modifying an assistant have in common."""
 
-    model: ModelName
-    name: Name | None = None
-    description: Description | None = None
-    instructions: Instructions | None = None
-    tools: Tools = Field(default_factory=list[Tool])
-    tool_resources: ToolResources | None = None
-    metadata: Metadata | None = None
-    temperature: Temperature | None = None
-    top_p: TopP | None = None
-    response_format: ResponseFormat | None = None
-    reasoning_effort: ReasoningEffort | None = None
-
-
-class AssistantModify(WireRequest):
-    """Body of `POST /assistants/{id}`: what is absent stays as it is."""
-
-    model: ModelName | None = None
     name: Name | None = None
     description: Description | None = None
     instructions: Instructions | None = None
@@ -75,3 +58,15 @@ class AssistantModify(WireRequest):
     top_p: TopP | None = None
     response_format: ResponseFormat | None = None
     reasoning_effort: ReasoningEffort | None = None
+
+
+class AssistantCreate(_AssistantOptions):
+    """Body of `POST /assistants`."""
+
+    model: ModelName
+
+
+class AssistantModify(_AssistantOptions):
+    """Body of `POST /assistants/{id}`: what is absent stays as it is."""
+
+    model: ModelName | None = None
