@@ -256,8 +256,10 @@ async def _check(client: Client, run: Json, cancelled: set[str]) -> None:
     assert now["status"] in expected, now
     user, *said = await client.messages(run)
     assert user["role"] == "user"
-    assert [message["status"] for message in said] == ["completed"] * len(said), said
-    assert len(said) == (now["status"] == "completed"), (now, said)
+    statuses = [message["status"] for message in said]
+    # The cancel may come when the answer is whole, or half written: what there is of it is kept.
+    allowed = [["completed"]] if now["status"] == "completed" else [[], ["completed"], ["incomplete"]]
+    assert statuses in allowed, (now, said)
     steps = await client.steps(run)
     assert all(step["status"] != "in_progress" for step in steps), steps
     kind = user["content"][0]["text"]["value"]
