@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 TESTS := tests/unit tests/contract tests/api tests/clients tests/faults tests/models
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench clean
+.PHONY: help serve test check bench coverage-table clean
 
 help:
 	@echo 'make serve   install what is missing and start Retinue on http://127.0.0.1:8000'
 	@echo 'make test    run all tests, fast ones first; ARGS="-k words" goes to pytest'
 	@echo 'make check   lint, formatting, types, import rules, then the tests'
 	@echo 'make bench   measure runs beside a floor and write bench/RESULTS.md (needs node)'
+	@echo 'make coverage-table   write docs/coverage.md: which official operations are served and tested'
 	@echo 'make clean   remove caches and build products; .venv and data stay'
 
 serve: $(VENV)/.installed
@@ -30,6 +31,9 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed
 	$(BIN)/python bench/assistants.py $(ARGS)
+
+coverage-table: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.contract.coverage
 
 clean:
 	rm -rf .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache dist

@@ -7,11 +7,16 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from retinue.store.embedded import EmbeddedPostgres
 from retinue.store.migrate import migrate
 
 from .harness import in_thread
+
+# A machine under load makes an example slow, and says nothing about the example.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +22,7 @@ from psycopg.sql import SQL, Identifier
 from retinue.api.app import create_app
 from retinue.settings import Settings
 
-from .contract.spec import load_document, validate, validate_event
+from .contract.spec import DOCUMENTS, Version, load_document, validate, validate_event
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -51,7 +51,9 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Generator[T]:
 
 def empty(conninfo: str) -> None:
     """Forget all that earlier tests wrote. Rows are few, so deleting them is quicker than truncating the tables."""
-    tables = ("projects", "assistants", "threads", "procrastinate_periodic_defers", "procrastinate_jobs")
+    objects = ("projects", "assistants", "threads", "idempotency_keys", "webhooks", "webhook_deliveries")
+    knowledge = ("files", "vector_stores", "loose_blobs")
+    tables = (*objects, *knowledge, "procrastinate_periodic_defers", "procrastinate_jobs")
     with psycopg.connect(conninfo) as connection:
         for table in tables:
             connection.execute(SQL("delete from {}").format(Identifier(table)))
@@ -105,6 +107,7 @@ class Event:
     name: str
     #: Decoded JSON; the text ``[DONE]`` of `done`.
     data: Any
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,19 @@ class Answer:
     body: Any
 
 
+class Refused(AssertionError):
+    """A stream was asked for, and an error came."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.body)
+        self.answer = answer
+
+
 @cache
-def _schemas() -> list[tuple[str, re.Pattern[str], str]]:
-    """Method, path and schema name of every operation that the official document answers with an object."""
+def _schemas(version: Version) -> list[tuple[str, re.Pattern[str], str]]:
+    """Method, path and schema name of every operation that an official document answers with an object."""
     found: list[tuple[str, re.Pattern[str], str]] = []
-    for path, operations in load_document()["paths"].items():
+    for path, operations in load_document(DOCUMENTS[version])["paths"].items():
         pattern = re.compile("/v1" + re.sub(r"\{[^}]+\}", "[^/]+", path) + "$")
         for method, operation in operations.items():
             if not isinstance(operation, dict):
@@ -134,10 +145,10 @@ def _schemas() -> list[tuple[str, re.Pattern[str], str]]:
     return sorted(found, key=lambda entry: entry[1].pattern.count("[^/]+"))
 
 
-def schema_of(method: str, path: str) -> str | None:
+def schema_of(method: str, path: str, version: Version = "v2") -> str | None:
     """The official schema of the answer to a request, None where the document has no such operation."""
     bare = path.partition("?")[0]
-    return next((name for verb, pattern, name in _schemas() if verb == method and pattern.match(bare)), None)
+    return next((name for verb, pattern, name in _schemas(version) if verb == method and pattern.match(bare)), None)
 
 
 def parse_events(text: str) -> list[Event]:
@@ -147,27 +158,49 @@ def parse_events(text: str) -> list[Event]:
         fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
         if fields:
             data = fields["data"]
-            events.append(Event(fields["event"], data if data == "[DONE]" else json.loads(data)))
+            decoded = data if data == "[DONE]" else json.loads(data)
+            events.append(Event(fields["event"], decoded, fields.get("id", "")))
     return events
 
 
-def check_events(events: list[Event]) -> None:
+def check_events(events: list[Event], version: Version = "v2") -> None:
     """Hold every event to the official document."""
     for event in events:
-        validate_event(event.name, event.data)
+        validate_event(event.name, event.data, version=version)
 
 
 class Api:
     """A client of the application that holds every answer to the official document."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, key: str = KEY) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, key: str = KEY, version: Version | None = None
+    ) -> None:
+        """`version`: of the Assistants API, to ask for in the header; None asks for none."""
         self._session = session
         self._url = url
         self._key = key
+        self._version: Version | None = version
+
+    def with_version(self, version: Version) -> Api:
+        """The same client, which asks for this version of the Assistants API."""
+        return Api(self._session, self._url, self._key, version)
+
+    def _headers(self) -> dict[str, str]:
+        """What every request carries."""
+        beta = {"openai-beta": f"assistants={self._version}"} if self._version else {}
+        return {"authorization": f"Bearer {self._key}", **beta}
+
+    def _document(self, path: str) -> Version:
+        """Whose document describes the answer: only assistants and threads have versions."""
+        return self._version or "v2" if path.startswith(("/assistants", "/threads")) else "v2"
 
     def with_key(self, key: str) -> Api:
         """The same client with another key."""
-        return Api(self._session, self._url, key)
+        return Api(self._session, self._url, key, self._version)
+
+    def at(self, url: str) -> Api:
+        """The same client of another application, at `url` without ``/v1``."""
+        return Api(self._session, url, self._key, self._version)
 
     async def request(
         self,
@@ -189,7 +222,7 @@ class Api:
             headers: further headers.
             extension: whether this is an operation of ours, whose answer the official document does not describe.
         """
-        sent = {"authorization": f"Bearer {self._key}", "content-type": "application/json", **(headers or {})}
+        sent = {**self._headers(), "content-type": "application/json", **(headers or {})}
         if data is None and body is not None:
             data = json.dumps(body).encode()
         async with self._session.request(method, self._url + "/v1" + path, data=data, headers=sent) as response:
@@ -198,10 +231,11 @@ class Api:
         assert answer.headers["openai-version"] == "2020-10-01"
         assert answer.headers["openai-processing-ms"].isdigit()
         if answer.status == 200:
-            name = schema_of(method, "/v1" + path)
+            document = self._document(path)
+            name = schema_of(method, "/v1" + path, document)
             assert bool(name) != extension, f"is {method} {path} in the official document?"
             if name:
-                validate(name, answer.body)
+                validate(name, answer.body, version=document)
         else:
             validate("ErrorResponse", answer.body)
             assert answer.status < 500 or answer.status == 503, answer.body
@@ -234,10 +268,22 @@ class Api:
     @asynccontextmanager
     async def open_stream(self, path: str, body: Json) -> AsyncIterator[aiohttp.ClientResponse]:
         """A streamed answer, to be read piece by piece; leaving hangs up."""
-        headers = {"authorization": f"Bearer {self._key}"}
+        headers = self._headers()
         async with self._session.post(
             self._url + "/v1" + path, json={**body, "stream": True}, headers=headers
         ) as response:
+            if response.status != 200:
+                raise Refused(Answer(response.status, response.headers, json.loads(await response.read())))
+            assert response.headers["content-type"].startswith("text/event-stream")
+            yield response
+
+    @asynccontextmanager
+    async def open_get_stream(
+        self, path: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A stream that is asked for by GET, to be read piece by piece; leaving hangs up."""
+        sent = {"authorization": f"Bearer {self._key}", **(headers or {})}
+        async with self._session.get(self._url + "/v1" + path, headers=sent) as response:
             assert response.status == 200, await response.text()
             assert response.headers["content-type"].startswith("text/event-stream")
             yield response
@@ -246,10 +292,39 @@ class Api:
         """All events of a streamed answer."""
         async with self.open_stream(path, body or {}) as response:
             events = parse_events(await response.text())
-        check_events(events)
+        check_events(events, self._document(path))
         return events
 
+    async def upload(self, content: Any, *fields: tuple[str, str], filename: str = "notes.txt") -> Answer:
+        """Upload `content` (bytes, or pieces of them as they come) as a file; `fields` are the others of the form."""
+        form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+        for name, value in fields or (("purpose", "assistants"),):
+            form.add_field(name, value)
+        form.add_field("file", content, filename=filename, content_type="application/octet-stream")
+        payload = form()
+        headers = {"content-type": payload.headers["content-type"]}
+        return await self.request("POST", "/files", data=payload, headers=headers)
+
+    async def download(self, path: str) -> bytes:
+        """What a GET is answered with, which must succeed: for what is not JSON."""
+        async with self._session.get(self._url + "/v1" + path, headers=self._headers()) as response:
+            assert response.status == 200, await response.text()
+            return await response.read()
+
     # --- common steps
+
+    async def file(self, content: str | bytes = "Some text.", filename: str = "notes.txt") -> str:
+        """The id of a new file."""
+        answer = await self.upload(content.encode() if isinstance(content, str) else content, filename=filename)
+        assert answer.status == 200, answer.body
+        return answer.body["id"]
+
+    async def settled(self, path: str) -> Json:
+        """A vector store, a file in one or a batch, as soon as nothing in it is in progress."""
+        async with asyncio.timeout(20):
+            while (found := await self.get(path))["status"] == "in_progress":  # noqa: ASYNC110 (it is another program)
+                await asyncio.sleep(0.01)
+        return found
 
     async def assistant(self, **fields: Any) -> str:
         """The id of a new assistant."""
@@ -286,6 +361,27 @@ class Api:
     async def steps(self, run: Json) -> list[Json]:
         """The steps of a run, oldest first."""
         return (await self.get(run_path(run) + "/steps?order=asc&limit=100"))["data"]
+
+
+async def eventually(ask: Callable[[], Awaitable[T]], accepted: Callable[[T], Any] = bool) -> T:
+    """What `ask` answers, asked again and again until it is `accepted`."""
+    async with asyncio.timeout(20):
+        while True:
+            value = await ask()
+            if accepted(value):
+                return value
+            await asyncio.sleep(0.01)
+
+
+async def read_until(content: aiohttp.StreamReader, words: bytes) -> bytes:
+    """What comes of a stream, up to and with `words`, which must come."""
+    text = b""
+    async with asyncio.timeout(20):
+        while words not in text:
+            piece = await content.readany()
+            assert piece, text
+            text += piece
+    return text
 
 
 def run_path(run: Json) -> str:

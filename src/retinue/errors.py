@@ -57,6 +57,12 @@ class MethodNotAllowed(ApiError):
     status = 405
 
 
+class Conflict(ApiError):
+    """409: the same request is being worked on; the SDKs try again by themselves."""
+
+    status = 409
+
+
 class TooLarge(ApiError):
     """413: the body is larger than the limit."""
 

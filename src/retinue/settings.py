@@ -7,7 +7,9 @@ A value comes, first found first, from: the environment (`RETINUE_<NAME>`; `DATA
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,6 +75,8 @@ class ModelSettings(BaseModel):
     tools: Literal["native", "prompted"] | None = None
     #: Whether the server takes a llama.cpp `grammar`, so that prompted calls cannot be malformed. Unset: only `local`.
     grammar: bool | None = None
+    #: Whether the model sees images. Unset: `openai` does, `local` does not.
+    vision: bool | None = None
     #: Seconds to wait for a connection.
     connect_timeout: float = Field(default=10, gt=0)
     #: Seconds without a byte from the server before a call counts as broken.
@@ -105,6 +109,9 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=default_data_folder)
     #: The first API key, instead of a generated one.
     api_key: SecretStr | None = None
+    #: What the secrets in the database are encrypted with, the same in every process of an installation; a long random
+    #: text. Unset: one is generated and kept in the data folder.
+    secret_key: SecretStr | None = Field(default=None, min_length=32)
     #: A PostgreSQL server to use instead of the embedded one.
     database_url: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("RETINUE_DATABASE_URL", "DATABASE_URL", "database_url")
@@ -155,8 +162,63 @@ class Settings(BaseSettings):
     poll_after_ms: int = Field(default=50, ge=1)
     #: Seconds of silence after which an event stream sends a comment, so that proxies keep it open.
     stream_keep_alive: float = Field(default=15, gt=0)
+    #: Most streams that read along with runs from other connections, in one process.
+    max_joined_streams: int = Field(default=256, ge=0)
     #: Tokens of answer that the context window leaves room for.
     answer_reserve: int = Field(default=1024, ge=16)
+
+    # --- webhooks, and other requests to addresses that clients name
+    #: Private or reserved addresses that such requests may go to nevertheless: networks (`10.1.0.0/16`), addresses, or
+    #: host names, which are then allowed whatever their address.
+    egress_allow: list[str] = Field(default_factory=list[str])
+    #: Most webhooks of a project.
+    max_webhooks: int = Field(default=20, ge=1)
+    #: Seconds that a webhook's receiver has to answer.
+    webhook_timeout: float = Field(default=15, gt=0, le=300)
+    #: Deliveries that one process has under way at once.
+    webhook_concurrency: int = Field(default=32, ge=1, le=1000)
+    #: How often an event is sent to a webhook that does not take it, before it is given up.
+    webhook_attempts: int = Field(default=11, ge=1, le=50)
+    #: Seconds between the first try and the second. Each further wait is three times as long, at most nine hours.
+    webhook_retry_after: float = Field(default=5, gt=0, le=3600)
+    #: Days that deliveries are kept.
+    webhook_keep_days: float = Field(default=7, gt=0)
+
+    # --- files
+    #: Where the content of files is kept: `s3://`, `gs://` or `az://` with a bucket or container (credentials come from
+    #: the environment), or `file://` with a folder that all processes share. Unset: `blobs` in the data folder.
+    blob_store: str | None = Field(default=None, pattern=r"^(s3|gs|az)://[^/]|^file:///")
+    #: Most bytes of an uploaded file.
+    max_file_bytes: int = Field(default=512 * 1024 * 1024, ge=1024)
+    #: Seconds that an upload may take.
+    upload_timeout: float = Field(default=3600, gt=0)
+    #: Most files in one vector store.
+    max_vector_store_files: int = Field(default=10_000, ge=1)
+    #: Most tokens of a file that vector stores take.
+    max_index_tokens: int = Field(default=5_000_000, ge=1000)
+    #: Files that one process cuts into chunks at once.
+    ingest_concurrency: int = Field(default=2, ge=1)
+
+    # --- code interpreter
+    #: Most sessions at once in one process, those that wait for their thread included.
+    sandbox_max_sessions: int = Field(default=16, ge=1, le=1000)
+    #: Sessions that are kept ready for threads that have none yet.
+    sandbox_warm_sessions: int = Field(default=1, ge=0, le=100)
+    #: Seconds after its last use at which a session is closed.
+    sandbox_idle: float = Field(default=3600, gt=0)
+    #: Seconds of wall time that one call may take.
+    sandbox_timeout: float = Field(default=120, gt=0, le=3600)
+    #: Most bytes of memory of a session: of address space for each of its processes, and of all together where control
+    #: groups can be had.
+    sandbox_memory_bytes: int = Field(default=2 * 1024**3, ge=512 * 1024**2)
+    #: Most bytes of the files of a session. They lie in memory.
+    sandbox_disk_bytes: int = Field(default=512 * 1024**2, ge=16 * 1024**2)
+    #: Most processes and threads of a session.
+    sandbox_processes: int = Field(default=64, ge=32, le=4096)
+    #: Most seconds of CPU time of each process of a session.
+    sandbox_cpu_seconds: int = Field(default=1800, ge=10)
+    #: Most characters of text that one call may write.
+    sandbox_output_characters: int = Field(default=100_000, ge=1000)
 
     # --- limits
     #: Most bytes of a JSON request body.
@@ -165,6 +227,31 @@ class Settings(BaseSettings):
     max_tool_output_bytes: int = Field(default=512 * 1024, ge=1024)
     #: Deepest nesting of a JSON request body.
     max_json_depth: int = Field(default=64, ge=8, le=500)
+    #: Seconds that a search in threads may take.
+    search_timeout: float = Field(default=5, gt=0)
+    #: Most messages that may wait on one thread for the end of its run.
+    max_queued_messages: int = Field(default=100, ge=1)
+    #: Seconds for which the answer to a request with an `Idempotency-Key` is kept.
+    idempotency_keep: float = Field(default=86_400, gt=0)
+    #: Most bytes of an answer that is kept for that.
+    idempotency_max_answer_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    #: Most bytes of an import.
+    max_import_bytes: int = Field(default=16 * 1024 * 1024 * 1024, ge=1024)
+    #: Most exports and imports at once in one process.
+    max_transfers: int = Field(default=4, ge=1)
+    #: Seconds without a byte from the client after which an export or import is broken off.
+    transfer_idle: float = Field(default=60, gt=0)
+
+    @field_validator("egress_allow", mode="after")
+    @classmethod
+    def _networks_or_names(cls, value: list[str]) -> list[str]:
+        for entry in value:
+            try:
+                ipaddress.ip_network(entry, strict=False)
+            except ValueError:
+                if not re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9_.-]+", entry):
+                    raise ValueError(f"'{entry}' is neither a network, nor an address, nor a host name") from None
+        return value
 
     @field_validator("data", "models_folder", mode="after")
     @classmethod

@@ -51,6 +51,12 @@ async def api(server: Server) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
+async def v1(api: Api) -> Api:
+    """A client that speaks version 1 of the Assistants API."""
+    return api.with_version("v1")
+
+
+@pytest.fixture
 async def other(server: Server, api: Api) -> Api:
     """A client of another project."""
     await server.add_project(OTHER_KEY)

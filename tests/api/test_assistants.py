@@ -18,7 +18,7 @@ FULL: dict[str, Any] = {
         {"type": "file_search", "file_search": {"max_num_results": 5, "ranking_options": {"score_threshold": 0.5}}},
         function("weather", city="string"),
     ],
-    "tool_resources": {"code_interpreter": {"file_ids": ["file-1"]}, "file_search": {"vector_store_ids": ["vs_1"]}},
+    "tool_resources": {"code_interpreter": {"file_ids": []}, "file_search": {"vector_store_ids": []}},
     "metadata": {"课": "数学", "empty": ""},
     "temperature": 0.5,
     "top_p": 0.25,

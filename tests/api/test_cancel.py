@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ..harness import Api, Json, function, run_path, text
+from ..harness import Api, Json, function, read_until, run_path, text
 from ..scripted import Call, Reply, ScriptedUpstream
 
 
@@ -36,9 +36,7 @@ async def test_in_mid_answer_keeps_what_was_said(api: Api, upstream: ScriptedUps
     upstream.script(Reply(text="one two", hang=True))
     assistant, thread = await api.assistant(), await api.thread("Hi")
     async with api.open_stream(f"/threads/{thread}/runs", {"assistant_id": assistant}) as stream:
-        seen = b""
-        while b" two" not in seen:
-            seen += await stream.content.readany()
+        seen = await read_until(stream.content, b" two")
         (run,) = (await api.get(f"/threads/{thread}/runs"))["data"]
         await cancel(api, run)
     await upstream.wait_for_disconnects(1)
@@ -102,9 +100,7 @@ async def test_a_deleted_thread_stops_its_run(api: Api, upstream: ScriptedUpstre
     upstream.script(Reply(chunks=["one", gate, " two"]))
     assistant, thread = await api.assistant(), await api.thread("Hi")
     async with api.open_stream(f"/threads/{thread}/runs", {"assistant_id": assistant}) as stream:
-        seen = b""
-        while b"one" not in seen:
-            seen += await stream.content.readany()
+        seen = await read_until(stream.content, b"one")
         await api.delete(f"/threads/{thread}")
         gate.set()
         seen += await stream.content.read()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from retinue.inference.tokens import estimate_tokens
@@ -115,3 +117,42 @@ async def test_pictures_reach_the_model(api: Api, upstream: ScriptedUpstream) ->
     thread = (await api.post("/threads", {"messages": [{"role": "user", "content": content}]}))["id"]
     await api.until(await api.post(f"/threads/{thread}/runs", {"assistant_id": await api.assistant()}))
     assert upstream.requests[0]["messages"] == [{"role": "user", "content": content}]
+
+
+@pytest.mark.model_settings(vision=False)
+async def test_a_model_that_does_not_see_is_not_shown_pictures(api: Api, upstream: ScriptedUpstream) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    thread = (await api.post("/threads", {"messages": [{"role": "user", "content": [picture]}]}))["id"]
+    made = await api.assistant()
+    run = await api.until(await api.post(f"/threads/{thread}/runs", {"assistant_id": made}))
+    assert (run["status"], run["last_error"]["code"]) == ("failed", "invalid_prompt")
+    assert "does not see images" in run["last_error"]["message"]
+    for message in await api.messages(thread):
+        await api.delete(f"/threads/{thread}/messages/{message['id']}")
+    more = [{"role": "user", "content": [picture]}]
+    error = await api.refused("POST", f"/threads/{thread}/runs", {"assistant_id": made, "additional_messages": more})
+    assert "does not see images" in error["message"]
+    await api.refused("POST", "/threads/runs", {"assistant_id": made, "thread": {"messages": more}})
+    assert await api.messages(thread) == []
+    assert upstream.requests == []
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+
+
+async def test_pictures_in_files_reach_the_model(api: Api, upstream: ScriptedUpstream) -> None:
+    files = {
+        "picture": (await api.upload(PNG, ("purpose", "vision"), filename="a.png")).body["id"],
+        "text": (await api.upload(b"no picture", ("purpose", "vision"), filename="b.png")).body["id"],
+        "deleted": (await api.upload(PNG, ("purpose", "vision"), filename="c.png")).body["id"],
+    }
+    content = [{"type": "image_file", "image_file": {"file_id": one, "detail": "high"}} for one in files.values()]
+    thread = (await api.post("/threads", {"messages": [{"role": "user", "content": content}]}))["id"]
+    await api.delete(f"/files/{files['deleted']}")
+    await api.until(await api.post(f"/threads/{thread}/runs", {"assistant_id": await api.assistant()}))
+    shown, *others = upstream.requests[0]["messages"][0]["content"]
+    url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    assert shown == {"type": "image_url", "image_url": {"url": url, "detail": "high"}}
+    assert [part["text"] for part in others] == [
+        f"[The picture in {files[name]} cannot be shown.]" for name in ("text", "deleted")
+    ]

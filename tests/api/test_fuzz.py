@@ -26,7 +26,7 @@ SCALARS = st.one_of(
     st.floats(),
     st.text(max_size=20),
     st.sampled_from(["", "\x00", "a\x00b", "auto", "required", "function", "user", "text", "scripted", "\U0010ffff"]),
-    st.sampled_from(["file_search", "code_interpreter", "last_messages", "json_schema", "x" * 300]),
+    st.sampled_from(["retrieval", "file_search", "code_interpreter", "last_messages", "json_schema", "x" * 300]),
 )
 NAMES = st.sampled_from(
     [
@@ -90,6 +90,8 @@ PATHS = [
     "/threads/{thread}/runs/{run}/submit_tool_outputs",
     "/threads/{thread}/runs/{run}/cancel",
 ]
+#: Those that only version 1 has.
+FILE_PATHS = ["/assistants/{assistant}/files"]
 #: What each route needs before it looks at the rest.
 BASES: dict[str, dict[str, Any]] = {
     "/assistants": {"model": "scripted"},
@@ -116,11 +118,12 @@ class Caller:
         headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
         self._session = await self._stack.enter_async_context(aiohttp.ClientSession(headers=headers))
 
-    def post(self, path: str, data: bytes) -> tuple[int, Any]:
+    def post(self, path: str, data: bytes, version: str = "v2") -> tuple[int, Any]:
         """Status and JSON body of the answer."""
+        headers = {"openai-beta": f"assistants={version}"}
 
         async def send() -> tuple[int, Any]:
-            async with self._session.post(f"{self._url}/v1{path}", data=data) as response:
+            async with self._session.post(f"{self._url}/v1{path}", data=data, headers=headers) as response:
                 return response.status, json.loads(await response.read())
 
         return self._loop.run_until_complete(send())
@@ -150,20 +153,22 @@ def ids(caller: Caller) -> dict[str, str]:
     return {"assistant": assistant["id"], "thread": thread["id"], "message": message["id"], "run": run["id"]}
 
 
-def check(caller: Caller, path: str, data: bytes) -> None:
-    status, answer = caller.post(path, data)
+def check(caller: Caller, path: str, data: bytes, version: str = "v2") -> None:
+    status, answer = caller.post(path, data, version)
     if status != 200:
         assert 400 <= status < 500, (path, data, answer)
         validate("ErrorResponse", answer)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_any_json(caller: Caller, ids: dict[str, str], path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "version"), [*((path, "v2") for path in PATHS), *((path, "v1") for path in PATHS + FILE_PATHS)]
+)
+def test_any_json(caller: Caller, ids: dict[str, str], path: str, version: str) -> None:
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(BODIES, st.booleans())
     def fuzz(body: dict[str, Any], with_base: bool) -> None:
         sent = {**body, **BASES.get(path, {})} if with_base else body
-        check(caller, path.format(**ids), json.dumps(sent).encode())
+        check(caller, path.format(**ids), json.dumps(sent).encode(), version)
 
     fuzz()
 

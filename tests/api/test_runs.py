@@ -50,7 +50,7 @@ async def test_create_thread_and_run(api: Api) -> None:
     body = {
         "assistant_id": await api.assistant(instructions="Be short."),
         "thread": {"messages": [{"role": "user", "content": "Hi"}], "metadata": {"of": "thread"}},
-        "tool_resources": {"code_interpreter": {"file_ids": ["file-1"]}},
+        "tool_resources": {"code_interpreter": {"file_ids": [await api.file()]}},
         "metadata": {"of": "run"},
     }
     run = await api.until(await api.post("/threads/runs", body))

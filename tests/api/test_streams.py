@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ..harness import Api, Event, Json, check_events, function, parse_events, run_path, text
+from ..harness import Api, Event, Json, check_events, function, parse_events, read_until, run_path, text
 from ..scripted import Call, Reply, ScriptedUpstream
 
 BEGINNING = ["thread.run.created", "thread.run.queued", "thread.run.in_progress"]
@@ -109,9 +109,7 @@ async def test_a_cancelled_run(api: Api, upstream: ScriptedUpstream) -> None:
     upstream.script(Reply(text="one two", hang=True))
     assistant, thread = await api.assistant(), await api.thread("Hi")
     async with api.open_stream(f"/threads/{thread}/runs", {"assistant_id": assistant}) as stream:
-        seen = b""
-        while b" two" not in seen:
-            seen += await stream.content.readany()
+        seen = await read_until(stream.content, b" two")
         (run,) = (await api.get(f"/threads/{thread}/runs"))["data"]
         await api.call("POST", run_path(run) + "/cancel")
         seen += await stream.content.read()
@@ -154,9 +152,7 @@ async def test_deltas_come_as_the_model_says_them(api: Api, upstream: ScriptedUp
     upstream.script(Reply(chunks=["first", gate, " second"]))
     assistant, thread = await api.assistant(), await api.thread("Hi")
     async with api.open_stream(f"/threads/{thread}/runs", {"assistant_id": assistant}) as stream:
-        seen = b""
-        while b"first" not in seen:
-            seen += await stream.content.readany()
+        seen = await read_until(stream.content, b"first")
         assert b"second" not in seen
         gate.set()
         seen += await stream.content.read()
@@ -184,9 +180,7 @@ async def test_silence_is_filled_with_comments(api: Api, upstream: ScriptedUpstr
     upstream.script(Reply(chunks=[gate, "late"]))
     assistant, thread = await api.assistant(), await api.thread("Hi")
     async with api.open_stream(f"/threads/{thread}/runs", {"assistant_id": assistant}) as stream:
-        seen = b""
-        while seen.count(b": keep-alive\n\n") < 3:
-            seen += await stream.content.readany()
+        seen = await read_until(stream.content, b": keep-alive\n\n" * 3)
         gate.set()
         seen += await stream.content.read()
     assert names(parse_events(seen.decode())) == PLAIN

@@ -25,7 +25,7 @@ async def test_first_messages_come_in_the_order_they_were_sent(api: Api) -> None
 
 async def test_a_modification_changes_what_was_sent(api: Api) -> None:
     made = await api.post("/threads", {"metadata": {"a": "1"}})
-    resources = {"file_search": {"vector_store_ids": ["vs_1"]}}
+    resources = {"file_search": {"vector_store_ids": [(await api.post("/vector_stores"))["id"]]}}
     changed = await api.post(f"/threads/{made['id']}", {"tool_resources": resources})
     assert changed == {**made, "tool_resources": resources}
     assert (await api.post(f"/threads/{made['id']}", {"metadata": None})) == {**changed, "metadata": {}}
@@ -70,20 +70,21 @@ async def test_messages_go_on_after_the_newest_was_deleted(api: Api) -> None:
 
 
 async def test_a_message_of_several_parts(api: Api) -> None:
+    picture = await api.file(filename="a.png")
     thread = await api.thread()
     content: list[Json] = [
         {"type": "text", "text": "What is this?"},
         {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}},
-        {"type": "image_file", "image_file": {"file_id": "file-1"}},
+        {"type": "image_file", "image_file": {"file_id": picture}},
     ]
-    attachments = [{"file_id": "file-2", "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}]
+    attachments = [{"file_id": await api.file(), "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}]
     made = await api.post(
         f"/threads/{thread}/messages", {"role": "user", "content": content, "attachments": attachments}
     )
     assert made["attachments"] == attachments
     assert [part["type"] for part in made["content"]] == ["text", "image_url", "image_file"]
     assert made["content"][0]["text"] == {"value": "What is this?", "annotations": []}
-    assert made["content"][2]["image_file"] == {"file_id": "file-1", "detail": "auto"}
+    assert made["content"][2]["image_file"] == {"file_id": picture, "detail": "auto"}
 
 
 async def test_a_message_of_another_thread_is_not_found(api: Api) -> None:

@@ -1,10 +1,11 @@
-"""The official OpenAPI document as a judge of JSON bodies and streamed events.
+"""The official OpenAPI documents as judges of JSON bodies and streamed events.
 
-`validate` holds one body against a schema of the document, `validate_event` one event of an Assistants stream.
-Both raise `ContractBreach`, which says where in the body the fault lies.
+`validate` holds one body against a schema of a document, `validate_event` one event of an Assistants stream.
+Both raise `ContractBreach`, which says where in the body the fault lies. There is a document for version 2 of the
+Assistants API (and all else), and one for version 1.
 
-The document is kept as published (`data/README.md` says where it comes from); `CORRECTIONS` lists where it is
-wrong. The strict mode adds what the document never says but clients rely on: an official object carries no field
+Each document is kept as published (`data/README.md` says where it comes from); `CORRECTIONS` lists where it is
+wrong. The strict mode adds what the documents never say but clients rely on: an official object carries no field
 of ours.
 """
 
@@ -17,7 +18,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -27,7 +28,11 @@ from ruamel.yaml import YAML
 
 Json = dict[str, Any]
 
-DOCUMENT = Path(__file__).parent / "data" / "openapi-v2.yaml"
+#: A version of the Assistants API.
+Version = Literal["v1", "v2"]
+
+DATA = Path(__file__).parent / "data"
+DOCUMENTS: dict[Version, Path] = {"v1": DATA / "openapi-v1.yaml", "v2": DATA / "openapi-v2.yaml"}
 CACHE = Path(__file__).parents[2] / ".cache" / "contract"
 
 #: Keywords whose members judge the same value as the schema that holds them.
@@ -37,13 +42,13 @@ EVENT_UNIONS = ("ThreadStreamEvent", "RunStreamEvent", "RunStepStreamEvent", "Me
 
 
 class ContractBreach(AssertionError):
-    """A body or an event that the official document does not allow."""
+    """A body or an event that an official document does not allow."""
 
 
 # --- loading and mending the document
 
 
-def load_document(path: Path = DOCUMENT, cache_folder: Path = CACHE) -> Json:
+def load_document(path: Path = DOCUMENTS["v2"], cache_folder: Path = CACHE) -> Json:
     """The parsed document, uncorrected. Parsing takes seconds, so the result is kept as JSON beside the file's hash."""
     source = path.read_bytes()
     kept = cache_folder / f"{path.stem}-{hashlib.sha256(source).hexdigest()[:16]}.json"
@@ -93,19 +98,33 @@ def _resolve_recursive_ref(schemas: Json) -> None:
             schema["$ref"] = "#/components/schemas/CompoundFilter"
 
 
-#: Where the document is wrong or stale, and what mends it.
-CORRECTIONS: tuple[tuple[str, Callable[[Json], None]], ...] = (
-    ("`nullable: true` means nothing in OpenAPI 3.1, yet the document means `or null` by it", _honour_nullable),
-    ("`Upload.object` is not required by the document, but by the SDK", _require_upload_object),
-    ("`RunObject.tools` is limited to 20, while assistants may have 128", _allow_128_run_tools),
-    ("`$recursiveRef` is a keyword of a draft that OpenAPI 3.1 does not use", _resolve_recursive_ref),
-)
+def _require_no_items(schemas: Json) -> None:
+    for name in ("ListAssistantFilesResponse", "ListMessageFilesResponse"):
+        schemas[name]["required"].remove("items")
 
 
-def corrected(document: Json) -> Json:
-    """A copy of `document` with every correction applied."""
+Corrections = tuple[tuple[str, Callable[[Json], None]], ...]
+
+#: Where each document is wrong or stale, and what mends it.
+CORRECTIONS: dict[Version, Corrections] = {
+    "v1": (
+        ("`nullable: true` means `or null`, beside `$ref` too, where OpenAPI 3.0 ignores it", _honour_nullable),
+        ("`RunObject.tools` is limited to 20, while assistants may have 128", _allow_128_run_tools),
+        ("Lists of files require `items`, a field that they do not have", _require_no_items),
+    ),
+    "v2": (
+        ("`nullable: true` means nothing in OpenAPI 3.1, yet the document means `or null` by it", _honour_nullable),
+        ("`Upload.object` is not required by the document, but by the SDK", _require_upload_object),
+        ("`RunObject.tools` is limited to 20, while assistants may have 128", _allow_128_run_tools),
+        ("`$recursiveRef` is a keyword of a draft that OpenAPI 3.1 does not use", _resolve_recursive_ref),
+    ),
+}
+
+
+def corrected(document: Json, version: Version = "v2") -> Json:
+    """A copy of `document`, of this version, with every correction applied."""
     document = copy.deepcopy(document)
-    for _, apply in CORRECTIONS:
+    for _, apply in CORRECTIONS[version]:
         apply(document["components"]["schemas"])
     return document
 
@@ -147,22 +166,22 @@ def closed(document: Json) -> Json:
 
 
 @cache
-def _schemas() -> Json:
-    return corrected(load_document())
+def _schemas(version: Version) -> Json:
+    return corrected(load_document(DOCUMENTS[version]), version)
 
 
 @cache
-def _registry(strict: bool) -> Registry[Any]:
-    document = closed(_schemas()) if strict else _schemas()
+def _registry(version: Version, strict: bool) -> Registry[Any]:
+    document = closed(_schemas(version)) if strict else _schemas(version)
     return Registry().with_resource("urn:openai", Resource(contents=document, specification=DRAFT202012))
 
 
 @cache
-def _validator(pointer: str, strict: bool) -> Draft202012Validator:
+def _validator(version: Version, pointer: str, strict: bool) -> Draft202012Validator:
     schema: Json = {"$ref": f"urn:openai#{pointer}"}
     if strict:
         schema["unevaluatedProperties"] = False
-    return Draft202012Validator(schema, registry=_registry(strict))
+    return Draft202012Validator(schema, registry=_registry(version, strict))
 
 
 def _told(error: ValidationError) -> str:
@@ -177,37 +196,38 @@ def _unnamed_fields(errors: Iterable[ValidationError]) -> Iterator[ValidationErr
         yield from _unnamed_fields(error.context or ())
 
 
-def _judge(subject: str, pointer: str, body: Any, strict: bool) -> None:
-    error = best_match(_validator(pointer, False).iter_errors(body))
+def _judge(subject: str, version: Version, pointer: str, body: Any, strict: bool) -> None:
+    error = best_match(_validator(version, pointer, False).iter_errors(body))
     if error is None and strict:
         # One unnamed field makes all that hold it fail too: the deepest error is the cause.
-        errors = _unnamed_fields(_validator(pointer, True).iter_errors(body))
+        errors = _unnamed_fields(_validator(version, pointer, True).iter_errors(body))
         error = max(errors, key=lambda found: len(found.absolute_path), default=None)
     if error is not None:
         raise ContractBreach(f"{subject}, {_told(error)}")
 
 
-def validate(name: str, body: Any, *, strict: bool = True) -> None:
-    """Hold `body` against `#/components/schemas/<name>` of the official document.
+def validate(name: str, body: Any, *, strict: bool = True, version: Version = "v2") -> None:
+    """Hold `body` against `#/components/schemas/<name>` of an official document.
 
     Args:
         name: a schema's name, such as ``RunObject`` or ``ListMessagesResponse``.
         body: decoded JSON.
         strict: also refuse fields that the schema does not name, at any depth.
+        version: whose document.
 
     Raises:
         ContractBreach: the body does not fit.
         KeyError: the document has no schema of this name.
     """
-    if name not in _schemas()["components"]["schemas"]:
+    if name not in _schemas(version)["components"]["schemas"]:
         raise KeyError(f"the official document has no schema {name!r}")
-    _judge(name, f"/components/schemas/{name}", body, strict)
+    _judge(name, version, f"/components/schemas/{name}", body, strict)
 
 
 @cache
-def event_pointers() -> dict[str, str]:
+def event_pointers(version: Version = "v2") -> dict[str, str]:
     """Each event name of an Assistants stream, and the JSON pointer of the schema of its data."""
-    schemas = _schemas()["components"]["schemas"]
+    schemas = _schemas(version)["components"]["schemas"]
     found: dict[str, str] = {}
     for union in EVENT_UNIONS:
         for index, member in enumerate(schemas[union]["oneOf"]):
@@ -219,18 +239,18 @@ def event_pointers() -> dict[str, str]:
     return found
 
 
-def validate_event(event_name: str, data: Any, *, strict: bool = True) -> None:
-    """Hold the data of one streamed event against the official document.
+def validate_event(event_name: str, data: Any, *, strict: bool = True, version: Version = "v2") -> None:
+    """Hold the data of one streamed event against an official document.
 
     Args:
         event_name: the `event:` line, such as ``thread.run.created``.
         data: the decoded JSON of the `data:` line; the text ``[DONE]`` for ``done``.
-        strict: as for `validate`.
+        strict, version: as for `validate`.
 
     Raises:
         ContractBreach: the document knows no such event, or the data does not fit.
     """
-    pointer = event_pointers().get(event_name)
+    pointer = event_pointers(version).get(event_name)
     if pointer is None:
         raise ContractBreach(f"the official document has no stream event {event_name!r}")
-    _judge(f"event {event_name}", pointer, data, strict)
+    _judge(f"event {event_name}", version, pointer, data, strict)

@@ -270,3 +270,57 @@ def test_a_changed_document_is_parsed_anew(tmp_path: Path):
     source.write_text("components: {schemas: {A: {type: integer}}}")
     assert spec.load_document(source, kept)["components"]["schemas"]["A"] == {"type": "integer"}
     assert len(list(kept.iterdir())) == 2
+
+
+# --- version 1
+
+V1_ASSISTANT: Json = {
+    "id": "asst_1",
+    "object": "assistant",
+    "created_at": 1,
+    "name": None,
+    "description": None,
+    "model": "m",
+    "instructions": None,
+    "tools": [{"type": "retrieval"}, FUNCTION_TOOL],
+    "file_ids": ["file-1"],
+    "metadata": {},
+}
+V1_FILES: Json = {
+    "object": "list",
+    "data": [{"id": "file-1", "object": "assistant.file", "created_at": 1, "assistant_id": "asst_1"}],
+    "first_id": "file-1",
+    "last_id": "file-1",
+    "has_more": False,
+}
+
+
+def test_version_1_has_a_document_of_its_own():
+    validate("AssistantObject", V1_ASSISTANT, version="v1")
+    with pytest.raises(ContractBreach, match="tools"):
+        validate("AssistantObject", changed(V1_ASSISTANT, "tools.0.type", "file_search"), version="v1")
+    with pytest.raises(ContractBreach, match="tool_resources"):
+        validate("ThreadObject", THREAD, version="v1")
+    with pytest.raises(ContractBreach):
+        validate("AssistantObject", V1_ASSISTANT)
+
+
+@pytest.mark.parametrize("field", list(V1_ASSISTANT))
+def test_every_field_of_a_version_1_assistant_is_missed(field: str):
+    with pytest.raises(ContractBreach, match=field):
+        validate("AssistantObject", without(V1_ASSISTANT, field), version="v1")
+
+
+def test_lists_of_files_need_no_items():
+    validate("ListAssistantFilesResponse", V1_FILES, version="v1")
+    with pytest.raises(ContractBreach, match="data"):
+        validate("ListAssistantFilesResponse", without(V1_FILES, "data"), version="v1")
+
+
+def test_version_1_has_24_events():
+    assert set(spec.event_pointers("v1")) == set(EVENT_DATA) - {"thread.run.incomplete"}
+    validate_event("done", "[DONE]", version="v1")
+    with pytest.raises(ContractBreach, match=r"thread\.created"):
+        validate_event("thread.created", THREAD, version="v1")
+    with pytest.raises(ContractBreach, match=r"thread\.run\.incomplete"):
+        validate_event("thread.run.incomplete", RUN, version="v1")

@@ -16,22 +16,22 @@ async def collect(stream: EventStream, keep_alive: float = 10) -> list[bytes]:
     return [piece async for piece in stream.read(keep_alive)]
 
 
-def test_an_event_has_a_name_and_one_line_of_json() -> None:
+def test_an_event_has_a_name_one_line_of_json_and_an_id() -> None:
     thread = THREAD.model_copy(update={"metadata": {"a": "line\nbreak"}})
-    name, data, *rest = encode("thread.created", thread).split(b"\n")
+    name, data, *rest = encode("thread.created", thread, "created").split(b"\n")
     assert name == b"event: thread.created"
     assert data.startswith(b'data: {"id":"thread_1"')
-    assert rest == [b"", b""]
+    assert rest == [b"id: thread_1.created", b"", b""]
 
 
 async def test_what_waits_is_read_at_once_and_in_order() -> None:
     stream = EventStream()
-    stream.send("thread.created", THREAD)
+    stream.send("thread.created", THREAD, "created")
     stream.fail(NotFound("gone"))
     stream.close()
     (piece,) = await collect(stream)
     error = encode("error", ErrorDetail(message="gone", type="invalid_request_error"))
-    assert piece == encode("thread.created", THREAD) + error + DONE
+    assert piece == encode("thread.created", THREAD, "created") + error + DONE
 
 
 async def test_a_reader_is_woken_by_what_comes() -> None:
@@ -40,8 +40,8 @@ async def test_a_reader_is_woken_by_what_comes() -> None:
     waiting = asyncio.ensure_future(anext(reader))
     await asyncio.sleep(0)
     assert not waiting.done()
-    stream.send("thread.created", THREAD)
-    assert await waiting == encode("thread.created", THREAD)
+    stream.send("thread.created", THREAD, "created")
+    assert await waiting == encode("thread.created", THREAD, "created")
     stream.close()
     assert [piece async for piece in reader] == [DONE]
 
@@ -58,7 +58,7 @@ async def test_nothing_follows_the_end() -> None:
     stream = EventStream()
     stream.close()
     stream.close()
-    stream.send("thread.created", THREAD)
+    stream.send("thread.created", THREAD, "created")
     assert await collect(stream) == [DONE]
 
 
@@ -66,7 +66,7 @@ async def test_a_reader_that_falls_too_far_behind_is_cut_off() -> None:
     stream = EventStream()
     large = THREAD.model_copy(update={"metadata": {"a": "x" * 1024 * 1024}})
     for _ in range(30):
-        stream.send("thread.created", large)
+        stream.send("thread.created", large, "created")
     stream.close()
     whole = b"".join(await collect(stream))
     assert len(whole) < 1000
@@ -79,7 +79,7 @@ async def test_a_reader_that_keeps_up_may_read_any_amount() -> None:
     large = THREAD.model_copy(update={"metadata": {"a": "x" * 1024 * 1024}})
     reader = stream.read(10)
     for _ in range(30):
-        stream.send("thread.created", large)
+        stream.send("thread.created", large, "created")
         assert len(await anext(reader)) > 1024 * 1024
     stream.close()
     assert await anext(reader) == DONE

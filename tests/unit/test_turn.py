@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from retinue.errors import ModelError
 from retinue.inference.chat import ToolCallDelta
+from retinue.runs.citations import Sources
 from retinue.runs.turn import Turn
 from retinue.wire.common import WireObject
 from retinue.wire.messages import Message, MessageDelta, TextContent
@@ -33,7 +34,7 @@ class Sink:
         self.heard = heard
         self.events: list[tuple[str, WireObject]] = []
 
-    def emit(self, name: str, data: WireObject) -> None:
+    def emit(self, name: str, data: WireObject, at: str) -> None:
         self.events.append((name, data.model_copy(deep=True)))
 
     @property
@@ -50,22 +51,23 @@ def text_of(message: Message) -> str:
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=10))
 def test_deltas_add_up_to_the_message(pieces: list[str]) -> None:
     sink = Sink()
-    turn = Turn(RUN, sink)
+    turn = Turn(RUN, sink, {}, Sources([]))
     for piece in pieces:
         turn.add_text(piece)
     turn.complete(USAGE)
     (new,) = turn.new_messages()
-    deltas = [data.delta.content[0].text.value for _, data in sink.events if isinstance(data, MessageDelta)]
-    assert len(deltas) == len(pieces)
+    texts = [data.delta.content[0].text for _, data in sink.events if isinstance(data, MessageDelta)]
+    deltas = [text.value for text in texts]
+    assert [text.annotations for text in texts] == [[]] + [None] * (len(pieces) - 1)
     assert text_of(new.message) == "".join(deltas) == "".join(pieces).replace("\x00", "\ufffd")
     assert new.message.status == "completed"
     assert new.tokens >= 1
     assert [step.usage for step in turn.steps] == [USAGE]
-    assert turn.required_action() is None
+    assert turn.ask_client() is None
 
 
 def test_nothing_said_is_an_empty_message() -> None:
-    turn = Turn(RUN, Sink())
+    turn = Turn(RUN, Sink(), {}, Sources([]))
     assert not turn.begun
     turn.complete(USAGE)
     (new,) = turn.new_messages()
@@ -74,13 +76,13 @@ def test_nothing_said_is_an_empty_message() -> None:
 
 def test_calls_are_put_together_by_index() -> None:
     sink = Sink()
-    turn = Turn(RUN, sink)
+    turn = Turn(RUN, sink, {}, Sources([]))
     turn.add_call(ToolCallDelta(0, "call_a", "f", '{"a"'))
     turn.add_call(ToolCallDelta(0, arguments=": 1}"))
     turn.add_call(ToolCallDelta(1, None, "g"))
     turn.add_call(ToolCallDelta(1, arguments="{}"))
     turn.complete(USAGE)
-    action = turn.required_action()
+    action = turn.ask_client()
     assert action is not None
     first, second = action.submit_tool_outputs.tool_calls
     assert (first.id, first.function.name, first.function.arguments) == ("call_a", "f", '{"a": 1}')
@@ -95,12 +97,12 @@ def test_calls_are_put_together_by_index() -> None:
 @pytest.mark.parametrize("index", [1, 5, -1])
 def test_calls_out_of_order_are_refused(index: int) -> None:
     with pytest.raises(ModelError, match="out of order"):
-        Turn(RUN, Sink()).add_call(ToolCallDelta(index, "call_a", "f"))
+        Turn(RUN, Sink(), {}, Sources([])).add_call(ToolCallDelta(index, "call_a", "f"))
 
 
 def test_what_was_begun_is_stopped_with_the_run() -> None:
     sink = Sink()
-    turn = Turn(RUN, sink)
+    turn = Turn(RUN, sink, {}, Sources([]))
     turn.add_text("half")
     turn.stop("failed", "run_failed", ModelError("broke", run_code="rate_limit_exceeded"))
     turn.emit_end()
@@ -116,7 +118,7 @@ def test_what_was_begun_is_stopped_with_the_run() -> None:
 
 
 def test_a_finished_message_stays_finished_when_the_run_stops() -> None:
-    turn = Turn(RUN, Sink())
+    turn = Turn(RUN, Sink(), {}, Sources([]))
     turn.add_text("One moment.")
     turn.close_message()
     turn.add_call(ToolCallDelta(0, "call_a", "f"))
@@ -127,7 +129,7 @@ def test_a_finished_message_stays_finished_when_the_run_stops() -> None:
 
 def test_what_nobody_hears_is_not_made() -> None:
     sink = Sink(heard=False)
-    turn = Turn(RUN, sink)
+    turn = Turn(RUN, sink, {}, Sources([]))
     turn.add_text("a")
     turn.add_call(ToolCallDelta(0, "call_a", "f"))
     turn.emit_end()

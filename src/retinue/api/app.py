@@ -13,12 +13,26 @@ from starlette.exceptions import HTTPException
 from .. import __version__
 from ..accounts.keys import Keys
 from ..errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound
-from ..inference.models import Models
-from ..runs.engine import Engine
+from ..service import running
 from ..settings import Settings
-from ..store.store import Store
-from . import assistants, messages, models, runs, system, threads, validation
+from ..webhooks.registry import WebhookRegistry
+from . import (
+    assistants,
+    files,
+    messages,
+    models,
+    runs,
+    system,
+    threads,
+    transfer,
+    v1,
+    validation,
+    vector_stores,
+    webhooks,
+)
+from .idempotency import Idempotency
 from .middleware import Gate, answer
+from .v1.version import VersionOne
 
 log = structlog.get_logger(__name__)
 
@@ -37,22 +51,13 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        store = Store(conninfo, settings)
-        served = Models(settings)
-        engine = Engine(store, served, settings)
-        await store.open()
-        try:
-            app.state.store, app.state.models, app.state.engine = store, served, engine
-            app.state.keys = Keys(store.accounts)
+        async with running(settings, conninfo, work=settings.serve_worker) as service:
+            app.state.store, app.state.models, app.state.engine = service.store, service.models, service.engine
+            app.state.keys = Keys(service.store.accounts)
+            app.state.webhooks = WebhookRegistry(service.store, service.egress, settings)
             if first_key:
                 await app.state.keys.ensure(first_key, "first key")
-            await served.start()
-            await engine.start(work=settings.serve_worker)
             yield
-        finally:
-            await engine.stop()
-            await served.close()
-            await store.close()
 
     app = FastAPI(
         title="Retinue",
@@ -65,11 +70,17 @@ def create_app(
         redoc_url=None,
     )
     app.state.settings = settings
-    app.add_middleware(Gate, max_body_bytes=settings.max_body_bytes)
+    # What is added last comes first.
+    app.add_middleware(
+        Idempotency, renew_every=settings.run_lease / 3, max_answer_bytes=settings.idempotency_max_answer_bytes
+    )
+    larger = {"/v1/files": settings.max_file_bytes + files.FORM_BYTES, "/v1/import": settings.max_import_bytes}
+    app.add_middleware(Gate, max_body_bytes=settings.max_body_bytes, larger=larger)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
-    for module in (assistants, runs, threads, messages, models, system):
+    app.router.routes.append(VersionOne(v1.router))
+    for module in (assistants, runs, threads, messages, files, vector_stores, transfer, models, webhooks, system):
         app.include_router(module.router)
     if first_page is not None:
 

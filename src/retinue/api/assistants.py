@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from ..knowledge import resources
 from ..runs import compose
 from ..wire.assistants import Assistant, AssistantCreate, AssistantModify
 from ..wire.common import Deleted, ObjectList
@@ -17,6 +18,8 @@ async def create_assistant(body: AssistantCreate, request: Request, project: Pro
     """Create an assistant."""
     request.app.state.models.resolve(body.model)
     assistant = compose.assistant(body)
+    if body.tool_resources:
+        assistant.tool_resources = await resources.resolve(store, project, body.tool_resources)
     await store.assistants.add(project, assistant)
     return ok(assistant)
 
@@ -40,7 +43,11 @@ async def modify_assistant(
     """Modify an assistant: fields that are not sent stay as they are."""
     if body.model is not None:
         request.app.state.models.resolve(body.model)
-    return ok(await store.assistants.patch(project, assistant_id, compose.assistant_patch(body)))
+    patch = compose.assistant_patch(body)
+    if body.tool_resources:
+        await store.assistants.get(project, assistant_id)
+        patch["tool_resources"] = (await resources.resolve(store, project, body.tool_resources)).model_dump()
+    return ok(await store.assistants.patch(project, assistant_id, patch))
 
 
 @router.delete("/{assistant_id}", response_model=Deleted)

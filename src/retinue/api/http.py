@@ -106,12 +106,16 @@ def ok_list(page: ObjectList[Any]) -> Response:
     return Response(body, media_type="application/json")
 
 
-def ok_run(run: Run, settings: Settings) -> Response:
-    """200 with a run: which model serves it, and when to ask again."""
+def ok_run(run: Run, settings: Settings, shown: WireObject | None = None) -> Response:
+    """200 with a run, or with what is shown in its place: which model serves it, and when to ask again."""
     headers = {"openai-model": run.model}
     if run.status in ACTIVE:
         headers["openai-poll-after-ms"] = str(settings.poll_after_ms)
-    return ok(run, headers)
+    return ok(shown or run, headers)
+
+
+#: They keep proxies from holding a stream back.
+EVENT_STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 class EventStreamResponse(Response):
@@ -121,7 +125,7 @@ class EventStreamResponse(Response):
 
     def __init__(self, stream: EventStream, run: Run, keep_alive: float) -> None:
         """`keep_alive`: seconds of silence after which a comment is sent."""
-        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no", "openai-model": run.model})
+        super().__init__(headers={**EVENT_STREAM_HEADERS, "openai-model": run.model})
         del self.headers["content-length"]
         self._stream = stream
         self._keep_alive = keep_alive

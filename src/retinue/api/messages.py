@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
+from ..knowledge import resources
 from ..runs import compose
 from ..wire.common import Deleted, Id, ObjectList
 from ..wire.messages import Message, MessageCreate, MessageModify
@@ -15,10 +16,22 @@ router = APIRouter(prefix="/v1/threads/{thread_id}/messages", tags=["Messages"],
 
 
 @router.post("", response_model=Message)
-async def create_message(thread_id: str, body: MessageCreate, project: ProjectId, store: TheStore) -> Response:
-    """Append a message to a thread on which no run is active."""
+async def create_message(
+    thread_id: str,
+    body: MessageCreate,
+    request: Request,
+    project: ProjectId,
+    store: TheStore,
+    when_locked: Literal["refuse", "queue"] = "refuse",
+) -> Response:
+    """Append a message to a thread; while a run is active on it, only if the message is to wait for the run's end."""
     new = compose.message(thread_id, body)
-    await store.messages.add(project, thread_id, [new])
+    await resources.attach(store, project, thread_id, [body])
+    if when_locked == "queue":
+        most: int = request.app.state.settings.max_queued_messages
+        await store.messages.add_or_queue(project, thread_id, [new], most=most)
+    else:
+        await store.messages.add(project, thread_id, [new])
     return ok(new.message)
 
 

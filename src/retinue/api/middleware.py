@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import orjson
 import psycopg
@@ -22,9 +23,17 @@ class Gate:
     A request that passes carries its project in ``scope["project"]`` and its id in ``scope["request_id"]``.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, larger: Mapping[str, int]) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            max_body_bytes: the largest body of a request.
+            larger: the same for paths whose bodies are not held in memory.
+        """
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -49,8 +58,9 @@ class Gate:
             await send(message)
 
         try:
-            await self._admit(scope)
-            await self._app(scope, self._bounded(receive), send_with_headers)
+            most = self._larger.get(scope["path"], self._max_body_bytes)
+            await self._admit(scope, most)
+            await self._app(scope, _bounded(receive, most), send_with_headers)
         except ApiError as error:
             if not started:
                 await answer(error, send_with_headers)
@@ -71,21 +81,16 @@ class Gate:
                     ServerFault(f"Something went wrong on the server (request {request_id})."), send_with_headers
                 )
 
-    async def _admit(self, scope: Scope) -> None:
+    async def _admit(self, scope: Scope, most: int) -> None:
         path: str = scope["path"]
         if "\x00" in path:
             raise NotFound("Invalid URL: it holds a NUL character.")
         headers = {name: value for name, value in scope["headers"] if name in _HEADERS}
         if path.startswith("/v1/"):
             scope["project"] = await self._project(scope, headers.get(b"authorization", b"").decode("latin-1"))
-            if headers.get(b"openai-beta", b"").strip() == b"assistants=v1":
-                raise InvalidRequest(
-                    "This server speaks version 2 of the Assistants API: send `OpenAI-Beta: assistants=v2`.",
-                    code="invalid_beta",
-                )
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._max_body_bytes:
-            raise self._too_large()
+        if length.isdigit() and int(length) > most:
+            raise _too_large(most)
 
     async def _project(self, scope: Scope, authorization: str) -> str:
         scheme, _, key = authorization.partition(" ")
@@ -97,25 +102,27 @@ class Gate:
         keys: Keys = scope["app"].state.keys
         return await keys.project_of(key.strip())
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """Counts the body as it comes in: a client may send more than it said, or not say."""
-        size = 0
 
-        async def counted() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > self._max_body_bytes:
-                raise self._too_large()
-            return message
+def _bounded(receive: Receive, most: int) -> Receive:
+    """Counts the body as it comes in: a client may send more than it said, or not say."""
+    size = 0
 
-        return counted
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise _too_large(most)
+        return message
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The request body is larger than the limit of {self._max_body_bytes} bytes.")
+    return counted
 
 
-_HEADERS = frozenset({b"authorization", b"openai-beta", b"content-length"})
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The request body is larger than the limit of {most} bytes.")
+
+
+_HEADERS = frozenset({b"authorization", b"content-length"})
 
 
 async def answer(error: ApiError, send: Send) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import StringConstraints
 
 from ..errors import InvalidRequest
 from ..runs.events import EventStream
@@ -10,7 +14,22 @@ from ..settings import Settings
 from ..wire.common import ObjectList
 from ..wire.runs import Run, RunCreate, RunModify, ThreadAndRunCreate, ToolOutputsSubmit
 from ..wire.steps import RunStep
-from .http import EventStreamResponse, JsonRoute, Page, ProjectId, TheEngine, TheStore, ok, ok_list, ok_run
+from .http import (
+    EVENT_STREAM_HEADERS,
+    EventStreamResponse,
+    JsonRoute,
+    Page,
+    ProjectId,
+    TheEngine,
+    TheStore,
+    ok,
+    ok_list,
+    ok_run,
+)
+from .included import Shown, as_shown
+
+#: An id of an object and a place in its life: no id of ours is longer.
+EventId = Annotated[str, StringConstraints(max_length=256)]
 
 router = APIRouter(prefix="/v1/threads", tags=["Runs"], route_class=JsonRoute)
 
@@ -20,21 +39,30 @@ def _answer(run: Run, stream: EventStream | None, request: Request) -> Response:
     return EventStreamResponse(stream, run, settings.stream_keep_alive) if stream else ok_run(run, settings)
 
 
+def check_tool_outputs(body: ToolOutputsSubmit, settings: Settings) -> None:
+    """See that no output is larger than the setting `max_tool_output_bytes`."""
+    most = settings.max_tool_output_bytes
+    for number, output in enumerate(body.tool_outputs):
+        if len(output.output.encode()) > most:
+            param = f"tool_outputs[{number}].output"
+            raise InvalidRequest(f"Invalid '{param}': longer than {most} bytes.", param=param)
+
+
 @router.post("/runs", response_model=Run)
 async def create_thread_and_run(
-    body: ThreadAndRunCreate, request: Request, project: ProjectId, engine: TheEngine
+    body: ThreadAndRunCreate, request: Request, project: ProjectId, engine: TheEngine, shown: Shown
 ) -> Response:
     """Create a thread and run an assistant on it."""
-    stream = EventStream() if body.stream else None
+    stream = EventStream(shown) if body.stream else None
     return _answer(await engine.create_with_thread(project, body, stream), stream, request)
 
 
 @router.post("/{thread_id}/runs", response_model=Run)
 async def create_run(
-    thread_id: str, body: RunCreate, request: Request, project: ProjectId, engine: TheEngine
+    thread_id: str, body: RunCreate, request: Request, project: ProjectId, engine: TheEngine, shown: Shown
 ) -> Response:
     """Run an assistant on a thread."""
-    stream = EventStream() if body.stream else None
+    stream = EventStream(shown) if body.stream else None
     return _answer(await engine.create(project, thread_id, body, stream), stream, request)
 
 
@@ -74,27 +102,45 @@ async def submit_tool_outputs(
     request: Request,
     project: ProjectId,
     engine: TheEngine,
+    shown: Shown,
 ) -> Response:
     """Hand in the outputs of the calls that a run waits for."""
-    most: int = request.app.state.settings.max_tool_output_bytes
-    for number, output in enumerate(body.tool_outputs):
-        if len(output.output.encode()) > most:
-            param = f"tool_outputs[{number}].output"
-            raise InvalidRequest(f"Invalid '{param}': longer than {most} bytes.", param=param)
-    stream = EventStream() if body.stream else None
+    check_tool_outputs(body, request.app.state.settings)
+    stream = EventStream(shown) if body.stream else None
     run = await engine.submit(project, thread_id, run_id, body.tool_outputs, stream)
     return _answer(run, stream, request)
 
 
+@router.get("/{thread_id}/runs/{run_id}/stream")
+async def join_run_stream(
+    thread_id: str,
+    run_id: str,
+    request: Request,
+    project: ProjectId,
+    engine: TheEngine,
+    shown: Shown,
+    after: Annotated[EventId | None, Query()] = None,
+) -> Response:
+    """Read along with a run, on any server process: from the start, or after the event with this id."""
+    known = after or request.headers.get("last-event-id")
+    events = await engine.watch.open(project, thread_id, run_id, known, shown)
+    return StreamingResponse(events, media_type="text/event-stream", headers=EVENT_STREAM_HEADERS)
+
+
 @router.get("/{thread_id}/runs/{run_id}/steps", response_model=ObjectList[RunStep])
-async def list_run_steps(thread_id: str, run_id: str, page: Page, project: ProjectId, store: TheStore) -> Response:
+async def list_run_steps(
+    thread_id: str, run_id: str, page: Page, project: ProjectId, store: TheStore, shown: Shown
+) -> Response:
     """List the steps of a run."""
     await store.runs.get(project, run_id, thread_id)
-    return ok_list(await store.steps.page(project, page, run_id))
+    steps = await store.steps.page(project, page, run_id)
+    return ok_list(steps.model_copy(update={"data": [as_shown(step, shown) for step in steps.data]}))
 
 
 @router.get("/{thread_id}/runs/{run_id}/steps/{step_id}", response_model=RunStep)
-async def get_run_step(thread_id: str, run_id: str, step_id: str, project: ProjectId, store: TheStore) -> Response:
+async def get_run_step(
+    thread_id: str, run_id: str, step_id: str, project: ProjectId, store: TheStore, shown: Shown
+) -> Response:
     """Retrieve a step of a run."""
     await store.runs.get(project, run_id, thread_id)
-    return ok(await store.steps.get(project, step_id, run_id))
+    return ok(as_shown(await store.steps.get(project, step_id, run_id), shown))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+import time
+from typing import Annotated, Any
 
+from fastapi import APIRouter, Query, Request, Response
+
+from ..errors import InvalidRequest
+from ..knowledge import resources
 from ..runs import compose
-from ..wire.common import Deleted
-from ..wire.threads import Thread, ThreadCreate, ThreadModify
-from .http import JsonRoute, ProjectId, TheStore, ok
+from ..store.ids import new_id
+from ..wire.common import Deleted, ObjectList
+from ..wire.threads import Thread, ThreadCreate, ThreadFork, ThreadModify
+from .http import JsonRoute, Page, ProjectId, TheStore, ok, ok_list
 
 router = APIRouter(prefix="/v1/threads", tags=["Threads"], route_class=JsonRoute)
 
@@ -15,9 +21,43 @@ router = APIRouter(prefix="/v1/threads", tags=["Threads"], route_class=JsonRoute
 @router.post("", response_model=Thread)
 async def create_thread(project: ProjectId, store: TheStore, body: ThreadCreate | None = None) -> Response:
     """Create a thread, with first messages if there are any."""
-    thread, messages = compose.thread(body or ThreadCreate())
+    wanted = body or ThreadCreate()
+    thread, messages = compose.thread(wanted)
+    thread.tool_resources = await resources.of_new_thread(store, project, wanted)
     await store.threads.add(project, thread, messages)
     return ok(thread)
+
+
+@router.get("", response_model=ObjectList[Thread])
+async def list_threads(
+    page: Page,
+    request: Request,
+    project: ProjectId,
+    store: TheStore,
+    query: Annotated[str | None, Query(max_length=256)] = None,
+) -> Response:
+    """List threads: of all, those with every `metadata[key]=value` and with messages that have the words of `query`."""
+    metadata = _metadata(request.query_params.multi_items())
+    within: float = request.app.state.settings.search_timeout
+    return ok_list(await store.threads.search(project, page, metadata=metadata, words=query, within=within))
+
+
+def _metadata(parameters: list[tuple[str, str]]) -> dict[str, str]:
+    pairs = [(name[9:-1], value) for name, value in parameters if name.startswith("metadata[") and name[-1] == "]"]
+    metadata = dict(pairs)
+    if len(pairs) > 16 or len(metadata) < len(pairs):
+        raise InvalidRequest("Invalid 'metadata': at most 16 pairs are allowed, each key once.", param="metadata")
+    return metadata
+
+
+@router.post("/{thread_id}/fork", response_model=Thread)
+async def fork_thread(thread_id: str, project: ProjectId, store: TheStore, body: ThreadFork | None = None) -> Response:
+    """Copy a thread with its messages, all of them or up to `message_id`; its runs stay behind."""
+    wanted = body or ThreadFork()
+    patch: dict[str, Any] = {"created_at": int(time.time())}
+    if wanted.metadata is not None:
+        patch["metadata"] = wanted.metadata
+    return ok(await store.threads.fork(project, thread_id, new_id("thread_"), patch, wanted.message_id))
 
 
 @router.get("/{thread_id}", response_model=Thread)
@@ -32,6 +72,9 @@ async def modify_thread(thread_id: str, body: ThreadModify, project: ProjectId, 
     patch = body.model_dump(exclude_unset=True)
     if "metadata" in patch:
         patch["metadata"] = patch["metadata"] or {}
+    if body.tool_resources:
+        await store.threads.get(project, thread_id)
+        patch["tool_resources"] = (await resources.resolve(store, project, body.tool_resources)).model_dump()
     return ok(await store.threads.patch(project, thread_id, patch))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import chat, doctor, keys, models, serve
+from . import chat, doctor, keys, models, serve, transfer
 
 app = typer.Typer(
     name="retinue",
@@ -17,4 +17,6 @@ app.command("worker")(serve.worker)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.command("chat")(chat.chat)
+app.command("export")(transfer.export_file)
+app.command("import")(transfer.import_file)
 app.command("doctor")(doctor.doctor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import shutil
@@ -15,6 +16,7 @@ import psycopg
 import typer
 
 from ..inference.local.catalogue import CATALOGUE, weights_path
+from ..sandbox.manager import Sandboxes
 from ..settings import Settings
 from .common import DataOption, console, load_settings
 
@@ -59,6 +61,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _disk(settings)
     yield from _database(settings)
     yield from _default_model(settings)
+    yield _sandbox(settings)
     yield _port(settings)
 
 
@@ -138,6 +141,26 @@ def _default_model(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "pip (fetches weights)", pip, "installed" if pip else "missing", "python -m ensurepip", optional=True
         )
+
+
+def _sandbox(settings: Settings) -> Finding:
+    async def look() -> str | None:
+        sandboxes = Sandboxes(settings)
+        try:
+            return await sandboxes.why_not()
+        finally:
+            await sandboxes.close()
+
+    why_not = asyncio.run(look())
+    return Finding(
+        "Sandbox of the code interpreter",
+        why_not is None,
+        why_not or "code runs isolated",
+        "Without it everything works but the code interpreter, which answers with an error. It needs user namespaces: "
+        "in a container `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`, on Ubuntu "
+        "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`.",
+        optional=True,
+    )
 
 
 def _port(settings: Settings) -> Finding:

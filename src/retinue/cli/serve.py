@@ -18,12 +18,11 @@ from fastapi import FastAPI
 
 from .. import __version__
 from ..api.app import create_app
-from ..inference.models import Models
 from ..logs import configure
 from ..runs.engine import Engine
+from ..service import running
 from ..settings import Settings
 from ..store.embedded import EmbeddedPostgresError
-from ..store.store import Store
 from ..studio.pages import first_page
 from .common import DataOption, console, database, fail, first_key, key_file, load_settings
 from .weights import fetch_default
@@ -161,19 +160,9 @@ Stop it with Ctrl-C.
 
 async def _work(settings: Settings) -> None:
     async with database(settings) as conninfo:
-        store = Store(conninfo, settings)
-        models = Models(settings)
-        engine = Engine(store, models, settings)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await store.open()
-        try:
-            await models.start()
-            await engine.start(work=True)
+        async with running(settings, conninfo, work=True):
             console.print("The worker is ready. Stop it with Ctrl-C.")
             await stop.wait()
-        finally:
-            await engine.stop()
-            await models.close()
-            await store.close()

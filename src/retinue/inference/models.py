@@ -40,6 +40,8 @@ class ServedModel:
     backend: ChatBackend
     #: Tokens that prompt and answer may fill together.
     context_length: int
+    #: Whether it sees images.
+    vision: bool
 
 
 class Models:
@@ -106,7 +108,8 @@ class Models:
         raise ModelNotFound(asked)
 
     def _serve(self, asked: str, name: str, model: ModelSettings) -> ServedModel:
-        served = self._served.get(name) or ServedModel(name, self._backend(name, model), model.context_length)
+        sees = model.backend == "openai" if model.vision is None else model.vision
+        served = self._served.get(name) or ServedModel(name, self._backend(name, model), model.context_length, sees)
         # Patterns serve any number of names; their backends hold no connection until used, but the table has an end.
         if len(self._served) < 10_000:
             self._served[name] = self._served[asked] = served

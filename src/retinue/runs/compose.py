@@ -14,7 +14,7 @@ from ..wire.messages import Message, MessageCreate, MessagePart, Text, TextConte
 from ..wire.runs import Run, RunCreate, ThreadAndRunCreate, TruncationStrategy
 from ..wire.threads import Thread, ThreadCreate
 from ..wire.tools import FunctionTool, NamedToolChoice, Tool
-from .context import message_tokens, text_of
+from .context import message_tokens
 
 
 def assistant(body: AssistantCreate) -> Assistant:
@@ -76,7 +76,7 @@ def message(thread_id: str, body: MessageCreate) -> NewMessage:
         attachments=body.attachments or [],
         metadata=body.metadata or {},
     )
-    return NewMessage(made, message_tokens(text_of(made)))
+    return NewMessage(made, message_tokens(made))
 
 
 def run(body: RunCreate | ThreadAndRunCreate, thread_id: str, of: Assistant, served_model: str, expiry: float) -> Run:

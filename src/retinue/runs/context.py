@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from pydantic_core import to_json
 
+from ..errors import InvalidRequest
 from ..inference.chat import ChatRequest, Json
+from ..inference.models import ServedModel
 from ..inference.tokens import MESSAGE_OVERHEAD, estimate_tokens
 from ..store.store import Store
 from ..tools import functions
+from ..tools.tool import Offered
 from ..wire.messages import ImageFileContent, ImageUrlContent, Message, TextContent
 from ..wire.runs import Run
-from ..wire.steps import MessageCreationDetails, RunStep
+from ..wire.steps import FunctionToolCall, MessageCreationDetails, RunStep, ToolCallsDetails
+from . import images
 
 #: However small the window, the model sees this many tokens of the thread.
 _LEAST_BUDGET = 256
@@ -20,9 +25,19 @@ _LEAST_BUDGET = 256
 _CUT = "\n[… this message is longer than the model's context; the rest is left out …]"
 
 
-def message_tokens(contents: str) -> int:
-    """The size that a message with this text is stored with: at least 1."""
-    return MESSAGE_OVERHEAD + estimate_tokens(contents)
+def message_tokens(message: Message) -> int:
+    """The size that a message is stored with: at least 1."""
+    images = [part.image_url if isinstance(part, ImageUrlContent) else part.image_file for part in images_of(message)]
+    return MESSAGE_OVERHEAD + estimate_tokens(text_of(message)) + sum(_IMAGE_TOKENS[image.detail] for image in images)
+
+
+#: What a picture counts for the window: about what OpenAI counts for one of 1,024 x 1,024 pixels, in detail or not.
+_IMAGE_TOKENS = {"auto": 765, "high": 765, "low": 85}
+
+
+def images_of(message: Message) -> list[ImageUrlContent | ImageFileContent]:
+    """All pictures of a message."""
+    return [part for part in message.content if isinstance(part, ImageUrlContent | ImageFileContent)]
 
 
 def text_of(message: Message) -> str:
@@ -30,7 +45,28 @@ def text_of(message: Message) -> str:
     return "\n".join(part.text.value for part in message.content if isinstance(part, TextContent))
 
 
-async def build(store: Store, project: str, run: Run, steps: Sequence[RunStep], window: int) -> ChatRequest:
+def check_images(messages: Sequence[Message], model: ServedModel) -> None:
+    """See that the model can be shown these messages.
+
+    Raises:
+        InvalidRequest: one of them has a picture, and the model does not see.
+    """
+    if not model.vision and any(map(images_of, messages)):
+        raise InvalidRequest(
+            f"The model '{model.name}' does not see images, and there is one in the messages. Leave it out, or run a "
+            "model that sees. Whether a model sees is its setting `vision`."
+        )
+
+
+async def build(
+    store: Store,
+    project: str,
+    run: Run,
+    steps: Sequence[RunStep],
+    model: ServedModel,
+    offered: Offered,
+    window: int,
+) -> ChatRequest:
     """The next request to the model.
 
     Args:
@@ -38,36 +74,32 @@ async def build(store: Store, project: str, run: Run, steps: Sequence[RunStep], 
         project: the run's project.
         run: the run.
         steps: its steps so far, oldest first.
+        model: the model that will be asked.
+        offered: the run's tools that Retinue runs itself.
         window: tokens that the prompt may have.
 
     Returns:
         A request whose messages are, by estimate, within the window; the run's own steps are never left out.
+
+    Raises:
+        InvalidRequest: see `check_images`.
     """
-    tools = functions.definitions(run.tools)
-    own_ids = {
-        step.step_details.message_creation.message_id
+    tools = functions.definitions(run, offered)
+    calls = {
+        step.id: _calls_as_chat(step, step.step_details)
         for step in steps
-        if isinstance(step.step_details, MessageCreationDetails)
+        if isinstance(step.step_details, ToolCallsDetails)
     }
-    fixed = estimate_tokens(run.instructions) + sum(estimate_tokens(to_json(tool).decode()) for tool in tools)
-    fixed += sum(estimate_tokens(step.model_dump_json()) for step in steps if step.type == "tool_calls")
-    budget = max(_LEAST_BUDGET, window - fixed)
-    last = run.truncation_strategy.last_messages if run.truncation_strategy.type == "last_messages" else None
-    messages = await store.messages.window(
-        project, run.thread_id, budget=budget, limit=(last + len(own_ids)) if last else 10_000
-    )
-    chat: list[Json] = [{"role": "system", "content": run.instructions}] if run.instructions else []
-    chat += [_as_chat(message, budget) for message in messages if message.id not in own_ids]
-    own = {message.id: message for message in messages if message.id in own_ids}
-    for step in steps:
-        chat += _step_as_chat(step, own, budget)
-    response_format = None if run.response_format == "auto" else run.response_format.model_dump()
+    fixed = estimate_tokens(run.instructions)
+    fixed += sum(estimate_tokens(to_json(part).decode()) for part in [*tools, *chain(*calls.values())])
+    conversation = await _conversation(store, project, run, steps, calls, model, max(_LEAST_BUDGET, window - fixed))
+    system: list[Json] = [{"role": "system", "content": run.instructions}] if run.instructions else []
     return ChatRequest(
-        messages=chat,
+        messages=[*system, *conversation],
         tools=tools,
-        tool_choice=functions.choice(run.tool_choice),
+        tool_choice=functions.choice(run, offered, called=bool(calls)),
         parallel_tool_calls=run.parallel_tool_calls,
-        response_format=response_format,
+        response_format=None if run.response_format == "auto" else run.response_format.model_dump(),
         # 1 is what the API shows where nobody chose: then the model's server uses what suits the model.
         temperature=None if run.temperature == 1 else run.temperature,
         top_p=None if run.top_p == 1 else run.top_p,
@@ -75,17 +107,49 @@ async def build(store: Store, project: str, run: Run, steps: Sequence[RunStep], 
     )
 
 
-def _as_chat(message: Message, budget: int) -> Json:
-    images: list[Json] = []
-    for part in message.content:
-        if isinstance(part, ImageUrlContent):
-            images.append({"type": "image_url", "image_url": part.image_url.model_dump()})
-        elif isinstance(part, ImageFileContent):
-            images.append({"type": "text", "text": f"[image file {part.image_file.file_id}]"})
+async def _conversation(
+    store: Store,
+    project: str,
+    run: Run,
+    steps: Sequence[RunStep],
+    calls: dict[str, list[Json]],
+    model: ServedModel,
+    budget: int,
+) -> list[Json]:
+    """The thread as far as it fits, then what this run has said and called, in its order."""
+    own_ids = {
+        step.step_details.message_creation.message_id
+        for step in steps
+        if isinstance(step.step_details, MessageCreationDetails)
+    }
+    last = run.truncation_strategy.last_messages if run.truncation_strategy.type == "last_messages" else None
+    limit = (last + len(own_ids)) if last else 10_000
+    messages = await store.messages.window(project, run.thread_id, budget=budget, limit=limit)
+    check_images(messages, model)
+    files = [part.image_file for part in chain(*map(images_of, messages)) if isinstance(part, ImageFileContent)]
+    urls = await images.load(store, project, files) if files else {}
+    chat = [_as_chat(message, budget, urls) for message in messages if message.id not in own_ids]
+    own = {message.id: _as_chat(message, budget, urls) for message in messages if message.id in own_ids}
+    for step in steps:
+        if isinstance(step.step_details, MessageCreationDetails):
+            said = own.get(step.step_details.message_creation.message_id)
+            chat += [said] if said else []
+        else:
+            chat += calls.get(step.id, [])
+    return chat
+
+
+def _as_chat(message: Message, budget: int, urls: dict[str, str]) -> Json:
     text = _fit(text_of(message), budget)
-    if not images:
+    pictures = [
+        {"type": "image_url", "image_url": part.image_url.model_dump()}
+        if isinstance(part, ImageUrlContent)
+        else images.as_part(part.image_file, urls)
+        for part in images_of(message)
+    ]
+    if not pictures:
         return {"role": message.role, "content": text}
-    return {"role": message.role, "content": [*([{"type": "text", "text": text}] if text else []), *images]}
+    return {"role": message.role, "content": [*([{"type": "text", "text": text}] if text else []), *pictures]}
 
 
 def _fit(text: str, budget: int) -> str:
@@ -99,20 +163,13 @@ def _fit(text: str, budget: int) -> str:
     return text + _CUT
 
 
-def _step_as_chat(step: RunStep, own: dict[str, Message], budget: int) -> list[Json]:
-    details = step.step_details
-    if isinstance(details, MessageCreationDetails):
-        message = own.get(details.message_creation.message_id)
-        return [_as_chat(message, budget)] if message else []
-    calls = [
-        {
-            "id": call.id,
-            "type": "function",
-            "function": {"name": call.function.name, "arguments": call.function.arguments},
-        }
-        for call in details.tool_calls
-    ]
-    results = [
-        {"role": "tool", "tool_call_id": call.id, "content": call.function.output or ""} for call in details.tool_calls
-    ]
+def _calls_as_chat(step: RunStep, details: ToolCallsDetails) -> list[Json]:
+    calls: list[Json] = []
+    results: list[Json] = []
+    for call in details.tool_calls:
+        known = step.served.get(call.id) or (call.function if isinstance(call, FunctionToolCall) else None)
+        if known:
+            function = {"name": known.name, "arguments": known.arguments}
+            calls.append({"id": call.id, "type": "function", "function": function})
+            results.append({"role": "tool", "tool_call_id": call.id, "content": known.output or ""})
     return [{"role": "assistant", "content": None, "tool_calls": calls}, *results]

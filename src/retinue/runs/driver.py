@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from contextlib import aclosing
 from dataclasses import replace
@@ -16,13 +17,19 @@ from ..inference.models import Models, ServedModel
 from ..settings import Settings
 from ..store.runs import Claim, Commit
 from ..store.store import Store
+from ..tools.tool import Toolbox
 from ..wire.common import WireObject
 from ..wire.events import EventName
 from ..wire.runs import CompletionUsage, LastError, Run, RunIncompleteDetails, RunStatus
 from ..wire.steps import RunStep
 from . import context
+from .calls import storable
+from .citations import Sources
+from .follow import Watch
+from .replay import ended, moment
+from .serving import serve
 from .state import change, sources
-from .turn import Turn, storable
+from .turn import Turn
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +41,8 @@ _MOST_SHRINKS = 5
 class Listener(Protocol):
     """Who is told what happens."""
 
-    def send(self, name: EventName, data: WireObject) -> None:
-        """Take an event."""
+    def send(self, name: EventName, data: WireObject, at: str) -> None:
+        """Take an event; `at` tells it from other events of the same object."""
         ...
 
 
@@ -47,7 +54,15 @@ class Driver:
     """Drives one claimed run. All writing goes through the lease: if it is lost, nothing more is written."""
 
     def __init__(
-        self, claim: Claim, models: Models, store: Store, settings: Settings, owner: str, listener: Listener | None
+        self,
+        claim: Claim,
+        models: Models,
+        store: Store,
+        settings: Settings,
+        owner: str,
+        watch: Watch,
+        toolbox: Toolbox,
+        listener: Listener | None,
     ) -> None:
         """Describe the drive.
 
@@ -57,6 +72,8 @@ class Driver:
             store: where everything is kept.
             settings: limits.
             owner: who holds the lease.
+            watch: who reads along from elsewhere.
+            toolbox: the tools that Retinue runs itself.
             listener: a client that reads the events, if there is one.
         """
         self.run = claim.run
@@ -66,8 +83,11 @@ class Driver:
         self._store = store
         self._settings = settings
         self._owner = owner
+        self._watch = watch
+        self._offered = toolbox.offered(claim.run)
         self._listener = listener
         self._turn: Turn | None = None
+        self._writing = asyncio.Lock()
 
     async def drive(self) -> None:
         """Drive the run until it has ended or waits for its client.
@@ -102,10 +122,10 @@ class Driver:
         except ApiError as error:
             await self._fail(ModelError(error.message, run_code="invalid_prompt"))
 
-    def emit(self, name: EventName, data: WireObject) -> None:
-        """Tell the listener, if there is one."""
+    def emit(self, name: EventName, data: WireObject, at: str) -> None:
+        """Tell the listener, if there is one; `at` tells the event from others of the same object."""
         if self._listener:
-            self._listener.send(name, data)
+            self._listener.send(name, data, at)
 
     @property
     def heard(self) -> bool:
@@ -113,12 +133,15 @@ class Driver:
         return self._listener is not None
 
     async def _work(self) -> None:
-        if len(self._steps) >= self._settings.run_max_turns:
-            raise ModelError(f"The run has made {len(self._steps)} steps and did not come to an answer.")
-        if limit := self._used_up():
-            return await self.end("incomplete", RunIncompleteDetails(reason=limit))
-        turn = self._turn = Turn(self.run, self)
-        return await self._conclude(turn, await self._ask(self._models.resolve(self.run.model), turn))
+        model = self._models.resolve(self.run.model)
+        while True:
+            if len(self._steps) >= self._settings.run_max_turns:
+                raise ModelError(f"The run has made {len(self._steps)} steps and did not come to an answer.")
+            if limit := self._used_up():
+                return await self.end("incomplete", RunIncompleteDetails(reason=limit))
+            turn = self._turn = Turn(self.run, self, self._offered, Sources(self._steps))
+            if not await self._conclude(turn, await self._ask(model, turn)):
+                return None
 
     async def _ask(self, model: ServedModel, turn: Turn) -> Finished:
         """One call of the model; shrinks the window when the prompt proves too long."""
@@ -126,7 +149,9 @@ class Driver:
         if self.run.max_prompt_tokens:
             window = min(window, self.run.max_prompt_tokens - self._used().prompt_tokens)
         for attempt in range(_MOST_SHRINKS + 1):
-            request = await context.build(self._store, self._project, self.run, self._steps, window)
+            request = await context.build(
+                self._store, self._project, self.run, self._steps, model, self._offered, window
+            )
             try:
                 return await self._listen(model, turn, replace(request, max_tokens=self._tokens_left()))
             except ContextOverflow:
@@ -147,7 +172,7 @@ class Driver:
                     if turn.writing:
                         await self._close_message(turn)
                     turn.add_call(event)
-                if turn.unseen:
+                if turn.worth_showing(watched=self._watch.watched(self.run.id)):
                     await self._show(turn)
         if finished is None:
             raise ModelError("The model's server ended without a word.")
@@ -162,10 +187,18 @@ class Driver:
     async def _show(self, turn: Turn) -> None:
         """Write what is under way, so that whoever asks for it sees it; short answers are only written whole."""
         await self._commit({}, ["in_progress"], keep_lease=True, turn=turn)
-        turn.unseen = False
+        turn.shown()
 
-    async def _conclude(self, turn: Turn, finished: Finished) -> None:
-        """Commit a whole answer, and with it the end of the run or what it waits for."""
+    async def show_to_readers(self) -> None:
+        """Write what there is of an answer that has fallen silent, for those who read along."""
+        turn = self._turn
+        if turn and turn.worth_showing(watched=True):
+            # What the run's own drive has written meanwhile is more than this.
+            with contextlib.suppress(LeaseLost, Unavailable):
+                await self._show(turn)
+
+    async def _conclude(self, turn: Turn, finished: Finished) -> bool:
+        """Commit a whole answer, and with it the end of the run or what it waits for. Returns whether it goes on."""
         usage = CompletionUsage(
             prompt_tokens=finished.usage.prompt_tokens,
             completion_tokens=finished.usage.completion_tokens,
@@ -173,20 +206,31 @@ class Driver:
         )
         if finished.reason == "length":
             turn.cut_off("max_tokens", usage)
-            return await self.end("incomplete", RunIncompleteDetails(reason="max_completion_tokens"))
+            await self.end("incomplete", RunIncompleteDetails(reason="max_completion_tokens"))
+            return False
         if finished.reason == "content_filter":
             turn.cut_off("content_filter", usage)
-            return await self._fail(
-                ModelError("The model's content filter stopped the answer.", run_code="invalid_prompt")
-            )
+            error = ModelError("The model's content filter stopped the answer.", run_code="invalid_prompt")
+            await self._fail(error)
+            return False
         turn.complete(usage)
-        action = turn.required_action()
-        if action is None:
-            return await self.end("completed")
-        patch = change("requires_action", required_action=action.model_dump())
-        await self._commit(patch, sources("requires_action"), keep_lease=False, turn=turn)
+        await serve(self._project, self.run, turn.calls_before, turn.pending(), turn)
+        if action := turn.ask_client():
+            patch = change("requires_action", required_action=action.model_dump())
+            await self._commit(patch, sources("requires_action"), keep_lease=False, turn=turn)
+            turn.emit_end()
+            at = moment("requires_action", ended([*self._steps, *turn.steps]))
+            self.emit("thread.run.requires_action", self.run, at)
+            return False
+        if not turn.called:
+            await self.end("completed")
+            return False
+        turn.finish_calls()
+        await self._commit({}, ["in_progress"], keep_lease=True, turn=turn)
         turn.emit_end()
-        return self.emit("thread.run.requires_action", self.run)
+        self._steps += turn.steps
+        self._turn = None
+        return True
 
     async def _fail(self, error: ModelError) -> None:
         error.message = storable(error.message)
@@ -216,10 +260,21 @@ class Driver:
         )
         waiting = [self._stopped(step, status) for step in self._waiting_steps()]
         await self._commit(patch, sources(status), keep_lease=False, turn=self._turn, steps=waiting)
+        self._emit_end(status, waiting)
+
+    def _emit_end(self, status: RunStatus, waiting: list[RunStep]) -> None:
+        if status == "cancelled":
+            if self._turn:
+                self._turn.emit_end(completed_only=True)
+            cancelling = self.run.model_copy(update={"status": "cancelling", "cancelled_at": None, "usage": None})
+            self.emit("thread.run.cancelling", cancelling, "cancelling")
         if self._turn:
             self._turn.emit_end()
-        name: Any = f"thread.run.{status}"
-        self.emit(name, self.run)
+        for step in waiting:
+            step_event: Any = f"thread.run.step.{step.status}"
+            self.emit(step_event, step, step.status)
+        run_event: Any = f"thread.run.{status}"
+        self.emit(run_event, self.run, status)
 
     def _waiting_steps(self) -> list[RunStep]:
         own = {step.id for step in self._turn.steps} if self._turn else set[str]()
@@ -240,17 +295,19 @@ class Driver:
         turn: Turn | None,
         steps: list[RunStep] | None = None,
     ) -> None:
-        commit = Commit(
-            run=self.run.id,
-            project=self._project,
-            patch=patch,
-            sources=from_statuses,
-            owner=self._owner,
-            next_owner=self._owner if keep_lease else None,
-            messages=turn.new_messages() if turn else (),
-            steps=[*(turn.steps if turn else ()), *(steps or ())],
-        )
-        self.run = await self._insist(commit)
+        async with self._writing:
+            commit = Commit(
+                run=self.run.id,
+                project=self._project,
+                patch=patch,
+                sources=from_statuses,
+                owner=self._owner,
+                next_owner=self._owner if keep_lease else None,
+                messages=turn.new_messages() if turn else (),
+                steps=[*(turn.steps if turn else ()), *(steps or ())],
+                announce=self._watch.watched(self.run.id),
+            )
+            self.run = await self._insist(commit)
 
     async def _insist(self, commit: Commit) -> Run:
         """Commit, again and again while the database is away; a commit twice does no more than once."""

@@ -13,21 +13,29 @@ import structlog
 
 from ..errors import ApiError, InvalidRequest, Unavailable
 from ..inference.models import Models
+from ..knowledge import resources
 from ..settings import Settings
 from ..store.conversations import NewMessage
 from ..store.ids import new_id
 from ..store.objects import PageQuery
-from ..store.runs import Claim, Commit, Orphan
+from ..store.runs import WATCHED, Claim, Commit, Orphan
 from ..store.store import Store
+from ..tools.tool import Toolbox
 from ..wire.runs import TERMINAL, Run, RunCreate, ThreadAndRunCreate, ToolOutput
-from ..wire.steps import RunStep, ToolCallsDetails
+from ..wire.steps import FunctionToolCall, RunStep, ToolCallsDetails
 from ..wire.threads import Thread, ThreadCreate
 from . import compose
+from .context import check_images
 from .driver import Driver, LeaseLost
 from .events import EventStream
+from .follow import Watch
+from .replay import ended, moment
 from .state import change, sources
 
 log = structlog.get_logger(__name__)
+
+#: The channel on which the process that drives a run is told to stop.
+_CANCELLING = "run_cancelling"
 
 
 @dataclass(slots=True)
@@ -38,20 +46,26 @@ class _Drive:
     driver: Driver | None = None
     #: Somebody asked for the run to be cancelled.
     cancelling: bool = False
+    #: Writes what there is for somebody who reads along.
+    showing: asyncio.Task[None] | None = None
 
 
 class Engine:
     """All that happens to runs in one process."""
 
-    def __init__(self, store: Store, models: Models, settings: Settings) -> None:
+    def __init__(self, store: Store, models: Models, settings: Settings, toolbox: Toolbox) -> None:
         self._store = store
         self._models = models
         self._settings = settings
+        self._toolbox = toolbox
         #: Who this process is, on the leases it holds.
         self._owner = new_id("proc_")
         self._drives: dict[str, _Drive] = {}
         self._heartbeat: asyncio.Task[None] | None = None
         self._stopping = False
+        self.watch = Watch(store, settings)
+        store.notices.on(_CANCELLING, self._note_cancelling)
+        store.notices.on(WATCHED, self._note_watched)
 
     async def start(self, *, work: bool) -> None:
         """Begin to renew leases and, with `work`, to take runs from the queue."""
@@ -91,6 +105,8 @@ class Engine:
         served = self._models.resolve(body.model or assistant.model)
         run = compose.run(body, thread_id, assistant, served.name, self._settings.run_expiry)
         messages = [compose.message(thread_id, one) for one in body.additional_messages or ()]
+        check_images([new.message for new in messages], served)
+        await resources.attach(self._store, project, thread_id, body.additional_messages or ())
         await self._take_on(project, run, messages, None, stream)
         return run
 
@@ -105,6 +121,8 @@ class Engine:
             wanted = wanted.model_copy(update={"tool_resources": body.tool_resources})
         thread, messages = compose.thread(wanted)
         run = compose.run(body, thread.id, assistant, served.name, self._settings.run_expiry)
+        check_images([new.message for new in messages], served)
+        thread.tool_resources = await resources.of_new_thread(self._store, project, wanted)
         await self._take_on(project, run, messages, thread, stream)
         return run
 
@@ -129,7 +147,7 @@ class Engine:
         got = [output.tool_call_id for output in outputs]
         if sorted(expected) != sorted(got):
             raise InvalidRequest(f"Expected tool outputs for call_ids {expected}, got {got}", param="tool_outputs")
-        steps = await self._store.steps.page(project, PageQuery(limit=100), run_id)
+        steps = await self._store.steps.page(project, PageQuery(limit=1000), run_id)
         answered = [_with_outputs(step, outputs) for step in steps.data if step.status == "in_progress"]
         here = self._is_driven_here(stream)
         commit = Commit(
@@ -140,6 +158,7 @@ class Engine:
             owner=None,
             next_owner=self._owner if here else None,
             steps=answered,
+            announce=True,
         )
         changed = await self._store.runs.commit(commit)
         if changed is None:
@@ -147,8 +166,8 @@ class Engine:
             raise InvalidRequest(f'Runs in status "{now.status}" do not accept tool outputs.')
         if stream:
             for step in answered:
-                stream.send("thread.run.step.completed", step)
-            stream.send("thread.run.queued", changed)
+                stream.send("thread.run.step.completed", step, "completed")
+            stream.send("thread.run.queued", changed, moment("queued", ended(steps.data)))
         if here:
             self._launch(run_id, stream)
         else:
@@ -171,6 +190,7 @@ class Engine:
                 sources=sources("cancelling"),
                 owner=None,
                 leave_lease=True,
+                announce=True,
             )
             run = await self._store.runs.commit(commit) or await self._store.runs.get(project, run_id, thread_id)
         if run.status in TERMINAL:
@@ -178,13 +198,23 @@ class Engine:
         if drive := self._drives.get(run_id):
             self._stop_drive(drive)
             return run
-        # Nobody drives it, or another process does: that one sees it when it renews its lease.
+        # Nobody drives it, or another process does: that one is told, and sees it at the latest with its lease.
         claim = await self._store.runs.claim(run_id, self._owner, {}, [], ("cancelling",))
         if claim is None:
+            await self._store.notices.send(_CANCELLING, run_id)
             return run
         driver = self._driver(claim)
         await driver.end("cancelled")
         return driver.run
+
+    def _note_watched(self, run_id: str) -> None:
+        drive = self._drives.get(run_id)
+        if drive and drive.driver and (drive.showing is None or drive.showing.done()):
+            drive.showing = asyncio.create_task(drive.driver.show_to_readers())
+
+    def _note_cancelling(self, run_id: str) -> None:
+        if drive := self._drives.get(run_id):
+            self._stop_drive(drive)
 
     # --- driving
 
@@ -210,9 +240,9 @@ class Engine:
         await self._store.runs.add(project, run, messages, owner=self._owner if here else None, thread=thread)
         if stream:
             if thread:
-                stream.send("thread.created", thread)
-            stream.send("thread.run.created", run)
-            stream.send("thread.run.queued", run)
+                stream.send("thread.created", thread, "created")
+            stream.send("thread.run.created", run, "created")
+            stream.send("thread.run.queued", run, moment("queued", 0))
         if here:
             self._launch(run.id, stream)
 
@@ -251,9 +281,10 @@ class Engine:
     async def _drive_claimed(self, claim: Claim, drive: _Drive, stream: EventStream | None) -> None:
         driver = drive.driver = self._driver(claim, stream)
         if claim.run.status == "cancelling":
+            drive.cancelling = True
             await driver.end("cancelled")
         else:
-            driver.emit("thread.run.in_progress", claim.run)
+            driver.emit("thread.run.in_progress", claim.run, moment("in_progress", ended(claim.steps)))
             await driver.drive()
 
     async def _settle_cancelled(
@@ -265,16 +296,17 @@ class Engine:
             if not drive.cancelling or task is None:
                 return False
             task.uncancel()
+        # From here on the run is being ended: who asks for it to be cancelled now must not stop that.
+        drive.cancelling = True
         claim = await self._store.runs.claim(run_id, self._owner, {}, [], ("cancelling",))
         if claim is None:
             return False
         driver = drive.driver or self._driver(claim, stream)
-        driver.emit("thread.run.cancelling", claim.run)
         await driver.end("cancelled")
         return True
 
     def _driver(self, claim: Claim, stream: EventStream | None = None) -> Driver:
-        return Driver(claim, self._models, self._store, self._settings, self._owner, stream)
+        return Driver(claim, self._models, self._store, self._settings, self._owner, self.watch, self._toolbox, stream)
 
     def _stop_drive(self, drive: _Drive) -> None:
         if drive.task and not drive.cancelling:
@@ -303,7 +335,7 @@ class Engine:
                     drive.task.cancel()
 
     async def sweep(self) -> None:
-        """Put runs that nobody drives back on the queue, and end those that waited for their client too long."""
+        """Put runs that nobody drives back on the queue, end those that waited for their client too long, tidy up."""
         for orphan in await self._store.runs.orphans():
             if orphan.run in self._drives:
                 continue
@@ -312,6 +344,7 @@ class Engine:
                 await self._expire(orphan)
             else:
                 await self._store.queue.defer_run(orphan.run)
+        await self._store.idempotency.forget_old()
 
     async def _expire(self, orphan: Orphan) -> None:
         claim = await self._store.runs.claim(orphan.run, self._owner, {}, [], ("requires_action",))
@@ -326,7 +359,8 @@ def _with_outputs(step: RunStep, outputs: Sequence[ToolOutput]) -> RunStep:
     by_id: dict[str, Any] = {output.tool_call_id: output.output for output in outputs}
     if isinstance(step.step_details, ToolCallsDetails):
         for call in step.step_details.tool_calls:
-            call.function.output = by_id.get(call.id, call.function.output)
+            if isinstance(call, FunctionToolCall):
+                call.function.output = by_id.get(call.id, call.function.output)
     step.status = "completed"
     step.completed_at = int(time.time())
     return step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from ..errors import ApiError
 from ..wire.common import WireObject, to_json
@@ -15,10 +15,22 @@ _MOST_WAITING = 16 * 1024 * 1024
 
 DONE = b"event: done\ndata: [DONE]\n\n"
 
+#: How a reader is shown events: from the name and the object as they are, to those that are sent.
+View = Callable[[EventName, WireObject], tuple[EventName, WireObject]]
 
-def encode(name: EventName, data: WireObject) -> bytes:
-    """One server-sent event."""
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), to_json(data))
+
+def encode(name: EventName, data: WireObject, at: str | None = None) -> bytes:
+    """One server-sent event.
+
+    Args:
+        name: its name.
+        data: its object.
+        at: what tells it from other events of the same object; None for an event without an id.
+    """
+    if at is None:
+        return b"event: %s\ndata: %s\n\n" % (name.encode(), to_json(data))
+    identifier = f"{getattr(data, 'id', '')}.{at}"
+    return b"event: %s\ndata: %s\nid: %s\n\n" % (name.encode(), to_json(data), identifier.encode())
 
 
 def encode_error(error: ApiError) -> bytes:
@@ -33,15 +45,19 @@ class EventStream:
     The writer never waits for the reader.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, view: View | None = None) -> None:
+        """`view`: how the reader is shown events; None: as they are."""
+        self._view = view
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._closed = False
         self._news = asyncio.Event()
 
-    def send(self, name: EventName, data: WireObject) -> None:
-        """Add an event."""
-        self._put(encode(name, data))
+    def send(self, name: EventName, data: WireObject, at: str) -> None:
+        """Add an event; `at` tells it from other events of the same object."""
+        if self._view:
+            name, data = self._view(name, data)
+        self._put(encode(name, data, at))
 
     def fail(self, error: ApiError) -> None:
         """Add an `error` event."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from ..errors import ModelError
 from ..inference.chat import ToolCallDelta
 from ..store.conversations import NewMessage
 from ..store.ids import new_id
+from ..tools.tool import Offered, Served
 from ..wire.common import WireObject
 from ..wire.events import EventName
 from ..wire.messages import (
+    Annotation,
+    AnnotationDelta,
     IncompleteDetails,
     Message,
     MessageDelta,
@@ -24,10 +27,7 @@ from ..wire.messages import (
 )
 from ..wire.runs import CompletionUsage, RequiredAction, Run, SubmitToolOutputsAction
 from ..wire.steps import (
-    FunctionCallResult,
-    FunctionDelta,
     FunctionToolCall,
-    FunctionToolCallDelta,
     MessageCreation,
     MessageCreationDetails,
     RunStep,
@@ -35,21 +35,33 @@ from ..wire.steps import (
     RunStepDeltaBody,
     StepError,
     StepStatus,
+    ToolCall,
     ToolCallsDeltaDetails,
     ToolCallsDetails,
 )
 from ..wire.tools import FunctionCall, RequiredToolCall
+from .calls import Calls, Pending, storable
+from .citations import Sources, numbered
 from .context import message_tokens
+from .pieces import piece, place, size
 
 #: Seconds after which an answer that still comes in is worth writing, so that others see it in the making.
 _WORTH_SHOWING = 0.5
+#: Seconds between two writings of an answer that somebody reads along.
+_PACE = 0.2
 
 Reason = Literal["content_filter", "max_tokens", "run_cancelled", "run_expired", "run_failed"]
 
 
-def storable(text: str) -> str:
-    """What a model's server sent, without the one character that PostgreSQL does not keep: NUL."""
-    return text.replace("\x00", "\ufffd")
+def required_action(calls: Sequence[FunctionToolCall]) -> RequiredAction | None:
+    """What a client is asked for these calls: an output for each."""
+    if not calls:
+        return None
+    wanted = [
+        RequiredToolCall(id=call.id, function=FunctionCall(name=call.function.name, arguments=call.function.arguments))
+        for call in calls
+    ]
+    return RequiredAction(submit_tool_outputs=SubmitToolOutputsAction(tool_calls=wanted))
 
 
 class Sink(Protocol):
@@ -60,23 +72,39 @@ class Sink(Protocol):
         """Whether anyone listens."""
         ...
 
-    def emit(self, name: EventName, data: WireObject) -> None:
-        """Pass on an event."""
+    def emit(self, name: EventName, data: WireObject, at: str) -> None:
+        """Pass on an event; `at` tells it from other events of the same object."""
         ...
 
 
 class Turn:
     """What one call of the model brings."""
 
-    def __init__(self, run: Run, sink: Sink) -> None:
+    def __init__(self, run: Run, sink: Sink, offered: Offered, sources: Sources) -> None:
+        """Begin.
+
+        Args:
+            run: the run.
+            sink: where events go.
+            offered: the tools of the run that Retinue runs itself.
+            sources: what the answer may cite.
+        """
         self._run = run
         self._sink = sink
         self._text: list[str] = []
+        self._length = 0
+        self._sources = sources
+        self._annotations: list[Annotation] = []
         self._message: Message | None = None
         self._message_step: RunStep | None = None
-        self._calls: list[FunctionToolCall] = []
+        self._calls = Calls(offered)
+        #: How far each call has been told.
+        self._known: list[int] = []
         self._call_step: RunStep | None = None
         self._show_at = time.monotonic() + _WORTH_SHOWING
+        self._shown_at = 0.0
+        #: Pieces that have come, and how many of them have been written.
+        self._size = self._shown_size = 0
         self._told: set[str] = set()
 
     @property
@@ -84,14 +112,19 @@ class Turn:
         """Whether the model has said anything."""
         return self._message is not None or self._call_step is not None
 
-    @property
-    def unseen(self) -> bool:
-        """Whether there is something worth writing that has not been written."""
-        return self.begun and time.monotonic() > self._show_at
+    def worth_showing(self, *, watched: bool) -> bool:
+        """Whether what there is should be written now, so that others see it: once, or again and again if watched."""
+        now = time.monotonic()
+        if not self.begun:
+            return False
+        if watched:
+            return self._size > self._shown_size and now > self._shown_at + _PACE
+        return self._shown_at == 0 and now > self._show_at
 
-    @unseen.setter
-    def unseen(self, value: bool) -> None:
-        self._show_at = 0.0 if value else float("inf")
+    def shown(self) -> None:
+        """What there is has been written."""
+        self._shown_at = time.monotonic()
+        self._shown_size = self._size
 
     @property
     def steps(self) -> list[RunStep]:
@@ -104,32 +137,73 @@ class Turn:
             self._begin_message()
         assert self._message is not None  # noqa: S101 (begun above)
         text = storable(text)
+        self._size += 1
         self._text.append(text)
-        if self._sink.heard:
-            content = TextDeltaContent(index=0, text=TextDelta(value=text))
+        self._length += len(text)
+        annotations = self._annotate(last=False) if self._sources else []
+        # The first piece brings the list that clients collect annotations in.
+        self._emit_text(text, annotations if annotations or len(self._text) == 1 else None)
+
+    def _emit_text(self, text: str, annotations: list[AnnotationDelta] | None) -> None:
+        if self._sink.heard and self._message:
+            content = TextDeltaContent(index=0, text=TextDelta(value=text, annotations=annotations))
             delta = MessageDelta(id=self._message.id, delta=MessageDeltaBody(content=[content]))
-            self._sink.emit("thread.message.delta", delta)
+            self._sink.emit("thread.message.delta", delta, str(self._length))
+
+    def _annotate(self, *, last: bool) -> list[AnnotationDelta]:
+        """Turn the marks and links that are complete by now into annotations; returns the new ones."""
+        before = len(self._annotations)
+        begin = self._annotations[-1].end_index if self._annotations else 0
+        self._annotations += self._sources.cited(self._value, begin, last=last)
+        return numbered(self._annotations, before)
+
+    @property
+    def calls_before(self) -> int:
+        """How many tools the run had called before this answer."""
+        return len(self._sources.found)
 
     def add_call(self, delta: ToolCallDelta) -> None:
         """A piece of a tool call."""
-        delta = replace(delta, arguments=storable(delta.arguments))
         if self._call_step is None:
-            self._call_step = self._begin_step("tool_calls", ToolCallsDetails(tool_calls=self._calls))
-        if delta.index > len(self._calls) or delta.index < 0:
-            raise ModelError("The model's server sent tool calls out of order.")
-        if first := delta.index == len(self._calls):
-            call = FunctionToolCall(
-                id=self._call_id(delta.id),
-                function=FunctionCallResult(name=storable(delta.name or ""), arguments=delta.arguments),
-            )
-            self._calls.append(call)
-        else:
-            call = self._calls[delta.index]
-            call.function.arguments += delta.arguments
-        # The list was copied when the step was made.
-        self._call_step.step_details = ToolCallsDetails(tool_calls=self._calls)
-        if self._sink.heard:
-            self._emit_call_delta(call, delta, first=first)
+            self._call_step = self._begin_step("tool_calls", ToolCallsDetails(tool_calls=[]))
+        self._show_call(delta.index, self._calls.add(delta))
+
+    def pending(self) -> list[Pending]:
+        """The calls that Retinue is to run."""
+        return list(self._calls.pending())
+
+    def update_call(self, index: int, call: ToolCall) -> None:
+        """Show a call that Retinue runs as it is now."""
+        self._calls.update(index, call)
+        self._show_call(index, call)
+
+    def finish_call(self, index: int, done: Served) -> None:
+        """Show a call that Retinue has run, and keep what came of it."""
+        self._calls.finish(index, done)
+        self._show_call(index, done.call)
+
+    def _show_call(self, index: int, call: ToolCall) -> None:
+        step = self._call_step
+        assert step is not None  # noqa: S101 (the step of this call)
+        self._size += 1
+        step.step_details = ToolCallsDetails(tool_calls=self._calls.all)
+        step.served = self._calls.served
+        known = self._known[index] if index < len(self._known) else None
+        self._known[index : index + 1] = [size(call)]
+        if self._sink.heard and (known is None or size(call) > known):
+            body = RunStepDeltaBody(step_details=ToolCallsDeltaDetails(tool_calls=[piece(index, call, known)]))
+            self._sink.emit("thread.run.step.delta", RunStepDelta(id=step.id, delta=body), place(self._known))
+
+    def finish_calls(self) -> None:
+        """All calls have been run."""
+        if self._call_step:
+            self._call_step.status = "completed"
+            self._call_step.completed_at = int(time.time())
+
+    @property
+    def called(self) -> bool:
+        """Whether the model has called tools."""
+        return self._call_step is not None
 
     @property
     def writing(self) -> bool:
@@ -139,6 +213,8 @@ class Turn:
     def close_message(self) -> None:
         """The text is whole, if there is any."""
         if self._message and self._message_step:
+            if self._sources and (annotations := self._annotate(last=True)):
+                self._emit_text("", annotations)
             now = int(time.time())
             self._fill(self._message, status="completed", completed_at=now)
             self._message_step.status = "completed"
@@ -173,17 +249,12 @@ class Turn:
                     code = "rate_limit_exceeded" if error.run_code == "rate_limit_exceeded" else "server_error"
                     step.last_error = StepError(code=code, message=error.message)
 
-    def required_action(self) -> RequiredAction | None:
-        """What the client is asked for: an output for each call."""
-        if not self._calls:
-            return None
-        calls = [
-            RequiredToolCall(
-                id=call.id, function=FunctionCall(name=call.function.name, arguments=call.function.arguments)
-            )
-            for call in self._calls
-        ]
-        return RequiredAction(submit_tool_outputs=SubmitToolOutputsAction(tool_calls=calls))
+    def ask_client(self) -> RequiredAction | None:
+        """What the client is asked for, if there are calls of its functions: an output for each."""
+        action = required_action(self._calls.of_client)
+        if self._call_step:
+            self._call_step.awaited = action is not None
+        return action
 
     def new_messages(self) -> list[NewMessage]:
         """The message of this answer, as it stands."""
@@ -191,29 +262,30 @@ class Turn:
             return []
         if self._message.status == "in_progress":
             self._fill(self._message)
-        return [NewMessage(self._message, message_tokens(self._value))]
+        return [NewMessage(self._message, message_tokens(self._message))]
 
-    def emit_end(self) -> None:
-        """The closing events of what has been committed, once."""
+    def emit_end(self, *, completed_only: bool = False) -> None:
+        """The closing events of what has been committed, once; with `completed_only` just of what is complete."""
         if not self._sink.heard:
             return
-        if self._message and not self.writing and self._message.id not in self._told:
+        ended = ("completed",) if completed_only else ("completed", "incomplete", "cancelled", "failed", "expired")
+        if self._message and self._message.status in ended and self._message.id not in self._told:
             self._told.add(self._message.id)
             name: EventName = (
                 "thread.message.completed" if self._message.status == "completed" else "thread.message.incomplete"
             )
-            self._sink.emit(name, self._message)
+            self._sink.emit(name, self._message, self._message.status)
         for step in self.steps:
-            if step.status != "in_progress" and step.id not in self._told:
+            if step.status in ended and step.id not in self._told:
                 self._told.add(step.id)
-                self._sink.emit(_STEP_EVENTS[step.status], step)
+                self._sink.emit(_STEP_EVENTS[step.status], step, step.status)
 
     @property
     def _value(self) -> str:
         return "".join(self._text)
 
     def _fill(self, message: Message, **fields: object) -> None:
-        message.content = [TextContent(text=Text(value=self._value))]
+        message.content = [TextContent(text=Text(value=self._value, annotations=list(self._annotations)))]
         for name, value in fields.items():
             setattr(message, name, value)
 
@@ -231,8 +303,8 @@ class Turn:
             assistant_id=self._run.assistant_id,
             run_id=self._run.id,
         )
-        self._sink.emit("thread.message.created", self._message)
-        self._sink.emit("thread.message.in_progress", self._message)
+        self._sink.emit("thread.message.created", self._message, "created")
+        self._sink.emit("thread.message.in_progress", self._message, "in_progress")
 
     def _begin_step(
         self, kind: Literal["message_creation", "tool_calls"], details: MessageCreationDetails | ToolCallsDetails
@@ -247,22 +319,9 @@ class Turn:
             status="in_progress",
             step_details=details,
         )
-        self._sink.emit("thread.run.step.created", step)
-        self._sink.emit("thread.run.step.in_progress", step)
+        self._sink.emit("thread.run.step.created", step, "created")
+        self._sink.emit("thread.run.step.in_progress", step, "in_progress")
         return step
-
-    def _call_id(self, given: str | None) -> str:
-        """The id that the model's server gave, unless it gave none or gave another call the same."""
-        identifier = storable(given or "")
-        taken = any(call.id == identifier for call in self._calls)
-        return new_id("call_") if taken or not identifier else identifier
-
-    def _emit_call_delta(self, call: FunctionToolCall, delta: ToolCallDelta, *, first: bool) -> None:
-        assert self._call_step is not None  # noqa: S101 (the caller made it)
-        function = FunctionDelta(name=call.function.name if first else None, arguments=delta.arguments)
-        piece = FunctionToolCallDelta(index=delta.index, id=call.id if first else None, function=function)
-        body = RunStepDeltaBody(step_details=ToolCallsDeltaDetails(tool_calls=[piece]))
-        self._sink.emit("thread.run.step.delta", RunStepDelta(id=self._call_step.id, delta=body))
 
 
 _STEP_EVENTS: dict[StepStatus, EventName] = {

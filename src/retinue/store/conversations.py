@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from ..errors import InvalidRequest
 from ..wire.assistants import Assistant
+from ..wire.common import ObjectList
 from ..wire.messages import Message
 from ..wire.threads import Thread
 from .database import Database
-from .objects import Objects
+from .objects import Objects, PageQuery
 
 _ADD_ASSISTANT = "insert into assistants (id, project_id, body) values (%(id)s, %(project)s, %(body)s::jsonb)"
 
@@ -21,6 +24,19 @@ _ADD_THREAD = "insert into threads (id, project_id, body) values (%(id)s, %(proj
 NEW_MESSAGES = """
     unnest(%(message_ids)s::text[], %(offsets)s::bigint[], %(tokens)s::int[], %(bodies)s::text[])
     as new_message (id, "offset", tokens, body)
+"""
+
+#: Waits for a commit of an active run that is under way before it takes the thread from under it: the commit holds the
+#: run and will need the thread, so that each would wait for the other. The first lock is the one that writers take.
+_DELETE_THREAD = """
+    with thread as materialized (
+        select id from threads where id = %(id)s and project_id = %(project)s for no key update
+    ), held as materialized (
+        select runs.id from thread join runs on runs.thread_id = thread.id
+        where status in ('queued', 'in_progress', 'requires_action', 'cancelling') for update of runs
+    )
+    delete from threads where id = %(id)s and project_id = %(project)s and (select count(*) from held) >= 0
+    returning id
 """
 
 _ADD_THREAD_WITH_MESSAGES = f"""
@@ -42,12 +58,60 @@ _ADD_MESSAGES = f"""
     select active_run from lock
 """  # noqa: S608
 
+#: As above; where a run is active the messages wait for its end, unless too many do already.
+_ADD_OR_QUEUE_MESSAGES = f"""
+    with lock as materialized (
+        select active_run, next_position, next_in_queue, queued from lock_thread_and_run(%(project)s, %(thread)s)
+    ), added as (
+        insert into messages (id, project_id, thread_id, position, queue_position, tokens, body)
+        select new_message.id, %(project)s, %(thread)s, case when active_run is null then next_position + "offset" end,
+            case when active_run is not null then next_in_queue + "offset" end, tokens, body::jsonb
+        from lock, {NEW_MESSAGES} where active_run is null or queued < %(most)s
+    )
+    select active_run is not null and queued >= %(most)s from lock
+"""  # noqa: S608
+
+_HAS_METADATA = "body -> 'metadata' @> %(metadata)s::jsonb"
+
+_HAS_WORDS = """
+    id in (
+        select thread_id from messages where project_id = %(project)s and position is not null
+            and search_words(message_text(body)) @@ search_query(%(words)s)
+    )
+"""
+
+#: The copy of a thread, with its messages up to one of them. What a run is still writing is left out, and so are the
+#: runs: their names in the messages would lead nowhere.
+_FORK = """
+    with source as (
+        select body from threads where id = %(source)s and project_id = %(project)s
+    ), last as (
+        select position from messages where id = %(last)s and thread_id = %(source)s and position is not null
+    ), fork as (
+        insert into threads (id, project_id, body)
+        select %(fork)s, %(project)s, body || %(patch)s::jsonb from source
+        where %(last)s::text is null or exists (select from last)
+        returning body
+    ), copies as materialized (
+        select new_id('msg_') as id, position, tokens, body from messages
+        where thread_id = %(source)s and project_id = %(project)s and position is not null
+            and position <= coalesce((select position from last), position) and body ->> 'status' <> 'in_progress'
+    ), copied as (
+        insert into messages (id, project_id, thread_id, position, tokens, body)
+        select id, %(project)s, %(fork)s, position, tokens,
+            body || jsonb_build_object('id', id, 'thread_id', %(fork)s::text, 'run_id', null)
+        from copies where exists (select from fork)
+        order by position
+    )
+    select (select body from fork) from source
+"""
+
 #: Blocks of messages drop out of the window together, so that the beginning of the prompt stays the same over many
 #: turns and the model server's prefix cache keeps hitting.
 _WINDOW = """
     with newest as (
-        select position, position + tokens as total from messages where thread_id = %(thread)s
-        order by position desc limit 1
+        select position, position + tokens as total from messages
+        where thread_id = %(thread)s and position is not null order by position desc limit 1
     ), cut as (
         select least(position, case when total <= %(budget)s then 0
             else (total - %(budget)s + %(block)s - 1) / %(block)s * %(block)s end) as position from newest
@@ -82,6 +146,14 @@ def message_columns(messages: Sequence[NewMessage]) -> dict[str, Any]:
     }
 
 
+def queue_full(thread: str, most: int) -> InvalidRequest:
+    """The error for a message to a locked thread for which too many wait already."""
+    return InvalidRequest(
+        f"{most} messages wait already for the end of the active run of {thread}, and no more may.",
+        code="message_queue_full",
+    )
+
+
 def locked(thread: str, run: str) -> InvalidRequest:
     """The error for a message to a locked thread, in the words that clients match on."""
     return InvalidRequest(f"Can't add messages to {thread} while a run {run} is active.")
@@ -104,6 +176,7 @@ class Threads(Objects[Thread]):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, "threads", Thread, "thread")
+        self._delete = _DELETE_THREAD
 
     async def add(self, project: str, thread: Thread, messages: Sequence[NewMessage] = ()) -> None:
         """Keep a new thread with its first messages, all or nothing."""
@@ -113,12 +186,71 @@ class Threads(Objects[Thread]):
         else:
             await self._database.execute(_ADD_THREAD, values)
 
+    async def search(
+        self, project: str, query: PageQuery, *, metadata: Mapping[str, str], words: str | None, within: float
+    ) -> ObjectList[Thread]:
+        """One page of the project's threads.
+
+        Args:
+            project: the caller's project.
+            query: which page.
+            metadata: pairs that a thread must have.
+            words: text whose words a message of the thread must have, each as the beginning of a word of its own.
+            within: seconds that it may take.
+
+        Raises:
+            InvalidRequest: a cursor names no thread, or the search took too long.
+        """
+        conditions = [_HAS_METADATA] if metadata else []
+        conditions += [_HAS_WORDS] if words is not None else []
+        values = {"metadata": orjson.dumps(metadata).decode(), "words": words or ""}
+        try:
+            return await self.page(
+                project, query, None, " and ".join(conditions), within if conditions else None, **values
+            )
+        except TimeoutError as error:
+            raise InvalidRequest(
+                f"The search took longer than {within:g} seconds and was given up. Rarer words are found faster.",
+                code="search_timeout",
+            ) from error
+
+    async def fork(self, project: str, source: str, identifier: str, patch: dict[str, Any], last: str | None) -> Thread:
+        """Copy a thread with its messages, which get new ids. Its runs stay behind, and messages still being written.
+
+        Args:
+            project: the caller's project.
+            source: the thread to copy.
+            identifier: the copy's id.
+            patch: top-level fields in which the copy differs.
+            last: id of the last message to copy; None copies all.
+
+        Raises:
+            NotFound: the project has no such thread.
+            InvalidRequest: the thread has no such message.
+        """
+        values = {
+            "project": project,
+            "source": source,
+            "fork": identifier,
+            "patch": orjson.dumps({**patch, "id": identifier}).decode(),
+            "last": last,
+        }
+        row = await self._database.row(_FORK, values)
+        if row is None:
+            raise self.not_found(source)
+        if row[0] is None:
+            raise InvalidRequest(
+                f"Invalid 'message_id': no message found with id '{last}' in {source}.", param="message_id"
+            )
+        return Thread.model_validate_json(row[0])
+
 
 class Messages(Objects[Message]):
     """Messages of a thread."""
 
     def __init__(self, database: Database, threads: Threads) -> None:
-        super().__init__(database, "messages", Message, "message", parent="thread_id")
+        # A message without a position waits for the end of a run: it is not in the thread yet.
+        super().__init__(database, "messages", Message, "message", parent="thread_id", listed="position is not null")
         self._threads = threads
 
     async def add(self, project: str, thread: str, messages: Sequence[NewMessage]) -> None:
@@ -135,6 +267,26 @@ class Messages(Objects[Message]):
             raise self._threads.not_found(thread)
         if row[0] is not None:
             raise locked(thread, row[0])
+
+    async def add_or_queue(self, project: str, thread: str, messages: Sequence[NewMessage], *, most: int) -> None:
+        """Append messages to a thread: now, or in the transaction in which its active run ends.
+
+        Args:
+            project: the caller's project.
+            thread: the thread's id.
+            messages: the messages.
+            most: how many may wait on the thread at once.
+
+        Raises:
+            NotFound: the project has no such thread.
+            InvalidRequest: too many messages wait already.
+        """
+        values = {"project": project, "thread": thread, "most": most, **message_columns(messages)}
+        row = await self._database.row(_ADD_OR_QUEUE_MESSAGES, values)
+        if row is None:
+            raise self._threads.not_found(thread)
+        if row[0]:
+            raise queue_full(thread, most)
 
     async def window(self, project: str, thread: str, *, budget: int, limit: int = 10_000) -> list[Message]:
         """The newest messages that fit into a budget, oldest first; the newest one always.

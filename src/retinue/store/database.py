@@ -91,13 +91,51 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    @asynccontextmanager
+    async def long_transaction(self, begin: LiteralString) -> AsyncGenerator[Connection]:
+        """A transaction on a connection outside the pool, for what may take minutes.
+
+        Args:
+            begin: the statement that begins it, such as ``begin isolation level repeatable read``.
+        """
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                self.conninfo, autocommit=True, connect_timeout=5
+            ) as connection:
+                await _configure(connection)
+                await connection.execute(begin)
+                yield connection
+                await connection.execute("commit")
+        except _AWAY as error:
+            raise self._unavailable(error) from error
+
     async def row(self, sql: str, parameters: Mapping[str, Any]) -> Row | None:
         """The first row of a statement's result."""
         return await (await self._run(sql, parameters)).fetchone()
 
-    async def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
-        """All rows of a statement's result."""
-        return await (await self._run(sql, parameters)).fetchall()
+    async def rows(self, sql: str, parameters: Mapping[str, Any], within: float | None = None) -> list[Row]:
+        """All rows of a statement's result.
+
+        Args:
+            sql: the statement.
+            parameters: its parameters.
+            within: seconds that it may take; it is then planned for these very parameters.
+
+        Raises:
+            TimeoutError: it took longer.
+        """
+        if within is None:
+            return await (await self._run(sql, parameters)).fetchall()
+        async with self.transaction() as connection:
+            await connection.execute(
+                "select set_config('statement_timeout', %s, true), "
+                "set_config('plan_cache_mode', 'force_custom_plan', true)",
+                (str(max(1, round(within * 1000))),),
+            )
+            try:
+                return await (await connection.execute(cast(LiteralString, sql), parameters)).fetchall()
+            except psycopg.errors.QueryCanceled as error:
+                raise TimeoutError from error
 
     async def execute(self, sql: str, parameters: Mapping[str, Any]) -> int:
         """Run a statement that returns no rows; says how many it changed."""

@@ -49,13 +49,13 @@ def become_unprivileged(named: set[int]) -> None:
     Path("/proc/self/gid_map").write_text(f"{inside} {group} 1")
 
 
-def die_with(owner: int) -> None:
-    """Have the kernel send SIGINT (PostgreSQL's fast shutdown) to this process when process `owner` ends.
+def die_with(owner: int, number: signal.Signals = signal.SIGINT) -> None:
+    """Have the kernel send signal `number` to this process when process `owner` ends (SIGINT: PostgreSQL stops fast).
 
     Strictly it is the end of the owner's *thread* that started this process. Comes after the namespace, because
     entering one clears the request. Exits where the owner is already gone.
     """
-    if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0) != 0:
+    if _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != owner:
         sys.exit("The process that started this one has ended.")

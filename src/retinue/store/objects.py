@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 import orjson
 
-from ..errors import InvalidRequest, NotFound
+from ..errors import InvalidRequest, NotFound, Unavailable
 from ..wire.common import Deleted, ObjectList, WireObject
 from .database import Database
 
 T = TypeVar("T", bound=WireObject)
+
+#: How often `revise` begins anew. Each time that it must, somebody else has got their change through.
+_MOST_TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +37,44 @@ class Objects(Generic[T]):
     Every method takes the caller's project first: there is no way to ask without one.
     """
 
-    def __init__(self, database: Database, table: str, model: type[T], noun: str, parent: str | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        table: str,
+        model: type[T],
+        noun: str,
+        parent: str | None = None,
+        listed: str = "true",
+        shown: str = "body",
+    ) -> None:
+        """Describe the kind.
+
+        Args:
+            database: where the table is.
+            table: the table.
+            model: the type of the objects.
+            noun: what an object is called in messages.
+            parent: see the class.
+            listed: a condition in SQL on objects that lists show; the others can be had by id only.
+            shown: an expression in SQL: the object as clients see it, where that is more than its body.
+        """
         self._database = database
         self._table = table
         self._model = model
         self._noun = noun
         self._parent = parent
+        self._shown = shown
         scope = "project_id = %(project)s" + (f" and {parent} = %(parent)s" if parent else "")
         # Names of tables and columns are ours; values go in as parameters.
         self._scope = scope
-        self._get = f"select body from {table} where id = %(id)s and {scope}"  # noqa: S608
-        self._position = f"select position from {table} where id = %(id)s and {scope}"  # noqa: S608
+        self._listed = f"{scope} and {listed}"
+        self._get = f"select {shown} from {table} where id = %(id)s and {scope}"  # noqa: S608
+        self._get_body = f"select body from {table} where id = %(id)s and {scope}"  # noqa: S608
+        self._position = f"select position from {table} where id = %(id)s and {self._listed}"  # noqa: S608
         self._delete = f"delete from {table} where id = %(id)s and {scope} returning id"  # noqa: S608
-        self._patch = f"update {table} set body = body || %(patch)s::jsonb where id = %(id)s and {scope} returning body"  # noqa: S608
+        update = f"update {table} set body = body || %(patch)s::jsonb where id = %(id)s and {scope}"  # noqa: S608
+        self._patch = f"{update} returning {shown}"
+        self._swap = f"{update} and body = %(seen)s::jsonb returning body"
 
     def not_found(self, identifier: str) -> NotFound:
         """The error for an id that the project does not have."""
@@ -74,6 +103,32 @@ class Objects(Generic[T]):
             raise self.not_found(identifier)
         return self._model.model_validate_json(row[0])
 
+    async def revise(
+        self, project: str, identifier: str, change: Callable[[T], dict[str, Any]], parent: str | None = None
+    ) -> T:
+        """Replace top-level fields of one object by what follows from the object as it is; returns it as it is then.
+
+        Args:
+            project: the caller's project.
+            identifier: the object's id.
+            change: from the object to the fields to replace. Asked again when the object was changed in between.
+            parent: the parent's id, where the kind has one.
+
+        Raises:
+            NotFound: the project (and the parent) has no such object.
+            Unavailable: others change the object all the time.
+        """
+        values: dict[str, Any] = {"project": project, "id": identifier, "parent": parent}
+        for _ in range(_MOST_TRIES):
+            row = await self._database.row(self._get_body, values)
+            if row is None:
+                raise self.not_found(identifier)
+            patch = orjson.dumps(change(self._model.model_validate_json(row[0]))).decode()
+            row = await self._database.row(self._swap, {**values, "patch": patch, "seen": row[0].decode()})
+            if row is not None:
+                return self._model.model_validate_json(row[0])
+        raise Unavailable(f"The {self._noun} '{identifier}' is being changed by others. Please try again.")
+
     async def delete(self, project: str, identifier: str, kind: str, parent: str | None = None) -> Deleted:
         """Delete one object and what hangs on it.
 
@@ -92,7 +147,13 @@ class Objects(Generic[T]):
         return Deleted(id=identifier, object=kind)
 
     async def page(
-        self, project: str, query: PageQuery, parent: str | None = None, where: str = "", **values: str
+        self,
+        project: str,
+        query: PageQuery,
+        parent: str | None = None,
+        where: str = "",
+        within: float | None = None,
+        **values: str,
     ) -> ObjectList[T]:
         """One page of a list.
 
@@ -104,13 +165,15 @@ class Objects(Generic[T]):
             query: which page.
             parent: the parent's id, where the kind has one.
             where: a further condition in SQL, ours, with `values` as its parameters.
+            within: seconds that it may take, where the condition may be expensive.
             values: see `where`.
 
         Raises:
             InvalidRequest: a cursor names no object of this list.
+            TimeoutError: it took longer than `within`.
         """
         parameters: dict[str, Any] = {"project": project, "parent": parent, "limit": query.limit + 1, **values}
-        conditions = [self._scope, *([where] if where else [])]
+        conditions = [self._listed, *([where] if where else [])]
         forward = ">" if query.order == "asc" else "<"
         backward = "<" if query.order == "asc" else ">"
         for name, identifier, direction in (("after", query.after, forward), ("before", query.before, backward)):
@@ -120,10 +183,10 @@ class Objects(Generic[T]):
         reverse = bool(query.before) and not query.after
         ascending = (query.order == "asc") != reverse
         sql = (
-            f"select body from {self._table} where {' and '.join(conditions)} "  # noqa: S608
+            f"select {self._shown} from {self._table} where {' and '.join(conditions)} "  # noqa: S608
             f"order by position {'asc' if ascending else 'desc'} limit %(limit)s"
         )
-        rows = await self._database.rows(sql, parameters)
+        rows = await self._database.rows(sql, parameters, within)
         has_more = len(rows) > query.limit
         data = [self._model.model_validate_json(row[0]) for row in rows[: query.limit]]
         if reverse:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
+from procrastinate.types import JSONDict
 
 from ..errors import Unavailable
 from .database import Connection
@@ -21,6 +22,8 @@ _SWEEP = "sweep_runs"
 _STALLED_AFTER = 30
 #: Seconds between the end of one worker and the start of the next.
 _PAUSE = 1.0
+#: The queue of everything that has no queue of its own.
+_DEFAULT = "default"
 #: Finished jobs are kept this many hours, for people who look into what happened.
 _KEEP_HOURS = 24
 
@@ -31,10 +34,13 @@ class Queue:
     def __init__(self, conninfo: str) -> None:
         """`conninfo`: a psycopg connection string."""
         connector = PsycopgConnector(
-            conninfo=conninfo, min_size=1, max_size=4, timeout=5, reconnect_timeout=2, kwargs={"connect_timeout": 5}
+            conninfo=conninfo, min_size=1, max_size=6, timeout=5, reconnect_timeout=2, kwargs={"connect_timeout": 5}
         )
         self._app = App(connector=connector)
-        self._worker: asyncio.Task[None] | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._sweeps: list[Callable[[], Awaitable[None]]] = []
+        #: Kinds of jobs that have a queue of their own, and how many of each this process does at once.
+        self._apart: dict[str, int] = {}
 
     async def open(self) -> None:
         """Open the connections."""
@@ -42,15 +48,13 @@ class Queue:
 
     def rest(self) -> None:
         """Take no more jobs; those under way may end."""
-        if self._worker:
-            self._worker.cancel()
+        for worker in self._workers:
+            worker.cancel()
 
     async def close(self) -> None:
-        """Stop the worker, if one was started, and close the connections."""
+        """Stop the workers, if they were started, and close the connections."""
         self.rest()
-        if self._worker:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._worker
+        await asyncio.gather(*self._workers, return_exceptions=True)
         await self._app.close_async()
 
     async def defer_run(self, run: str, connection: Connection | None = None) -> None:
@@ -73,6 +77,43 @@ class Queue:
         except ConnectorException as error:
             raise Unavailable("The database cannot be reached at the moment. Please try again.") from error
 
+    async def defer_all(self, kind: str, ids: Sequence[str], connection: Connection | None = None) -> None:
+        """Put jobs on the queue of their kind, one for each id.
+
+        Args:
+            kind: see `take`.
+            ids: what the jobs are given.
+            connection: a connection in a transaction that the jobs are to be part of.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        deferrer = self._app.configure_task(kind, queue=kind, connection=connection, allow_unknown=True)
+        jobs: list[JSONDict] = [{"identifier": one} for one in ids]
+        try:
+            await deferrer.batch_defer_async(*jobs)
+        except ConnectorException as error:
+            raise Unavailable("The database cannot be reached at the moment. Please try again.") from error
+
+    def take(self, kind: str, do: Callable[[str], Awaitable[None]], jobs: int) -> None:
+        """Do jobs of this kind too, beside all others, once `work` is called.
+
+        Args:
+            kind: its name, and that of its queue.
+            do: does the job of this id.
+            jobs: the most of them at once.
+        """
+
+        async def job(identifier: str) -> None:
+            await do(identifier)
+
+        self._app.task(name=kind, queue=kind)(job)
+        self._apart[kind] = jobs
+
+    def sweep_too(self, sweep: Callable[[], Awaitable[None]]) -> None:
+        """Have this called with every sweep, once `work` is called."""
+        self._sweeps.append(sweep)
+
     def work(self, drive: Callable[[str], Awaitable[None]], sweep: Callable[[], Awaitable[None]], jobs: int) -> None:
         """Start to work on the queue, in this process, until `close`.
 
@@ -88,27 +129,31 @@ class Queue:
         async def sweep_runs(timestamp: int) -> None:
             await self._retry_stalled()
             await sweep()
+            for further in self._sweeps:
+                await further()
 
         self._app.task(name=_DRIVE)(drive_run)
         # The sixth field is seconds. However many runs wait, the sweep comes first.
         self._app.periodic(cron="* * * * * */5", priority=1)(
             self._app.task(name=_SWEEP, queueing_lock=_SWEEP)(sweep_runs)
         )
-        self._worker = asyncio.create_task(self._keep_working(jobs))
+        for queue, most in {_DEFAULT: jobs, **self._apart}.items():
+            self._workers.append(asyncio.create_task(self._keep_working(queue, most)))
 
-    async def _keep_working(self, jobs: int) -> None:
+    async def _keep_working(self, queue: str, jobs: int) -> None:
         """Run a worker, and another one whenever it ends: without the database it stops, with an error or without."""
         while True:
             try:
                 await self._app.run_worker_async(
+                    queues=[queue],
                     concurrency=jobs,
                     install_signal_handlers=False,
                     delete_jobs="successful",
                     shutdown_graceful_timeout=5,
                 )
-                log.warning("queue worker stopped; starting another")
+                log.warning("queue worker stopped; starting another", queue=queue)
             except Exception as error:
-                log.warning("queue worker failed; starting another", error=str(error))
+                log.warning("queue worker failed; starting another", queue=queue, error=str(error))
             await asyncio.sleep(_PAUSE)
 
     async def _retry_stalled(self) -> None:

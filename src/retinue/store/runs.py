@@ -10,6 +10,7 @@ import orjson
 import psycopg
 
 from ..errors import InvalidRequest
+from ..wire.messages import Message
 from ..wire.runs import Run
 from ..wire.steps import RunStep
 from ..wire.threads import Thread
@@ -86,7 +87,7 @@ _COMMIT = f"""
         returning project_id, thread_id, body
     ), newest as (
         select position + tokens as next_position from messages
-        where thread_id = (select thread_id from moved) order by position desc limit 1
+        where thread_id = (select thread_id from moved) and position is not null order by position desc limit 1
     ), kept_messages as (
         insert into messages (id, project_id, thread_id, position, tokens, body)
         select new_message.id, moved.project_id, moved.thread_id,
@@ -99,8 +100,21 @@ _COMMIT = f"""
         from moved, unnest(%(step_ids)s::text[], %(step_bodies)s::text[]) as step (id, body)
         on conflict (id) do update set body = excluded.body
     )
-    select body from moved
+    select body, case when %(announce)s then pg_notify(%(channel)s, %(run)s) end from moved
 """  # noqa: S608
+
+#: A run, its steps and its messages, all as they are at one moment.
+_VIEW = """
+    select body, (
+        select coalesce(jsonb_agg(body order by position), '[]') from steps where run_id = %(run)s
+    ), (
+        select coalesce(jsonb_agg(messages.body), '[]') from messages
+        where thread_id = %(thread)s and id in (
+            select body #>> '{step_details,message_creation,message_id}' from steps where run_id = %(run)s
+        )
+    )
+    from runs where id = %(run)s and project_id = %(project)s and thread_id = %(thread)s
+"""
 
 #: A run that nobody holds has just been committed by its driver, who will notice by itself.
 _RENEW = f"""
@@ -124,6 +138,11 @@ _ORPHANS = """
     order by expires_at limit %(limit)s
 """
 
+
+#: The channel on which processes tell each other that a run has changed.
+CHANGED = "run_changed"
+#: The channel on which a reader asks that changes of a run be told.
+WATCHED = "run_watched"
 
 #: Statuses in which there is something for a driver to do.
 DRIVABLE = ("queued", "in_progress", "cancelling")
@@ -152,6 +171,7 @@ class Commit:
         leave_lease: leave the lease with whoever holds it, whatever `next_owner` says.
         messages: messages to add, or to replace by id.
         steps: steps to add, or to replace by id.
+        announce: whether other processes are told of the change, on the channel `CHANGED`.
     """
 
     run: str
@@ -163,6 +183,22 @@ class Commit:
     leave_lease: bool = False
     messages: Sequence[NewMessage] = ()
     steps: Sequence[RunStep] = field(default_factory=tuple[RunStep])
+    announce: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run with everything that it has brought, as it was at one moment.
+
+    Attributes:
+        run: the run.
+        steps: its steps, oldest first.
+        messages: the messages that its steps wrote, by id; one that was deleted is missing.
+    """
+
+    run: Run
+    steps: list[RunStep]
+    messages: dict[str, Message]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,12 +330,27 @@ class Runs(Objects[Run]):
             "next_owner": commit.next_owner,
             "leave_lease": commit.leave_lease,
             "lease": self._lease,
+            "announce": commit.announce,
+            "channel": CHANGED,
             "step_ids": [step.id for step in commit.steps],
             "step_bodies": [step.model_dump_json() for step in commit.steps],
             **message_columns(commit.messages),
         }
         row = await self._database.row(_COMMIT, values)
         return None if row is None else Run.model_validate_json(row[0])
+
+    async def view(self, project: str, run: str, thread: str) -> RunView:
+        """A run with everything that it has brought so far.
+
+        Raises:
+            NotFound: the project has no such run on this thread.
+        """
+        row = await self._database.row(_VIEW, {"project": project, "run": run, "thread": thread})
+        if row is None:
+            raise self.not_found(run)
+        steps = [RunStep.model_validate(step) for step in orjson.loads(row[1])]
+        messages = [Message.model_validate(message) for message in orjson.loads(row[2])]
+        return RunView(Run.model_validate_json(row[0]), steps, {message.id: message for message in messages})
 
     async def renew(self, owner: str, runs: Sequence[str]) -> dict[str, str]:
         """Renew the leases that `owner` holds on these runs; returns the status of each that no other has taken."""

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from ..settings import Settings
 from .accounts import Accounts
+from .blobs import Blobs
+from .chunks import Chunks
 from .conversations import Assistants, Messages, Threads
 from .database import Database
+from .files import Files
+from .idempotency import IdempotencyKeys
+from .notices import Notices
 from .queue import Queue
 from .runs import Runs, Steps
+from .secretbox import SecretBox
+from .transfer import Transfers
+from .vector_stores import FileBatches, VectorStoreFiles, VectorStores
+from .webhooks import Deliveries, Webhooks
 
 
 class Store:
@@ -17,19 +26,34 @@ class Store:
         """Describe the store; nothing is opened yet. `conninfo` is a psycopg connection string."""
         self.database = Database(conninfo, connections=settings.database_connections, timeout=settings.database_timeout)
         self.queue = Queue(conninfo)
+        self.notices = Notices(self.database)
         self.accounts = Accounts(self.database)
         self.assistants = Assistants(self.database)
         self.threads = Threads(self.database)
         self.messages = Messages(self.database, self.threads)
         self.runs = Runs(self.database, self.threads, self.queue, lease=settings.run_lease)
         self.steps = Steps(self.database)
+        self.blobs = Blobs(settings.data / "blobs", settings.blob_store)
+        self.files = Files(self.database, self.blobs, upload_timeout=settings.upload_timeout)
+        self.vector_stores = VectorStores(self.database, self.queue, max_files=settings.max_vector_store_files)
+        self.vector_store_files = VectorStoreFiles(self.database)
+        self.file_batches = FileBatches(self.database)
+        self.chunks = Chunks(self.database)
+        self.transfers = Transfers(self.database, self.queue, most=settings.max_transfers)
+        self.idempotency = IdempotencyKeys(self.database, lease=settings.run_lease, keep=settings.idempotency_keep)
+        self.secrets = SecretBox(settings)
+        self.webhooks = Webhooks(self.database)
+        self.deliveries = Deliveries(self.database)
 
     async def open(self) -> None:
         """Open the connections. The database must have been migrated (`migrate.migrate`)."""
         await self.database.open()
         await self.queue.open()
+        self.notices.open()
 
     async def close(self) -> None:
         """Close them."""
+        await self.notices.close()
         await self.queue.close()
         await self.database.close()
+        self.blobs.close()

@@ -1,21 +1,39 @@
-"""`function` tools: the model asks, the client runs them."""
+"""Tools as the model sees them: functions, whoever runs them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..inference.chat import Json
-from ..wire.tools import FunctionTool, NamedToolChoice, Tool, ToolChoice
+from ..wire.runs import Run
+from ..wire.tools import FunctionTool, NamedToolChoice
+from .tool import Offered
 
 
-def definitions(tools: Sequence[Tool]) -> list[Json]:
-    """The function tools among `tools`, as chat completions take them."""
-    return [tool.model_dump() for tool in tools if isinstance(tool, FunctionTool)]
+def definitions(run: Run, offered: Offered) -> list[Json]:
+    """All tools of a run, as chat completions take them: the client's functions, then those that Retinue runs."""
+    own = [tool.model_dump() for tool in run.tools if isinstance(tool, FunctionTool)]
+    served = [
+        {"type": "function", "function": {"name": name, **tool.definition(run)}} for name, tool in offered.items()
+    ]
+    return [*own, *served]
 
 
-def choice(wanted: ToolChoice) -> str | dict[str, Any]:
-    """A run's `tool_choice`, as chat completions take it. Tools that are no functions are the engine's own affair."""
-    if isinstance(wanted, NamedToolChoice):
-        return wanted.model_dump() if wanted.function else "auto"
-    return wanted
+def choice(run: Run, offered: Offered, *, called: bool) -> str | dict[str, Any]:
+    """A run's `tool_choice`, as chat completions take it.
+
+    Args:
+        run: the run.
+        offered: the tools of the run that Retinue runs itself.
+        called: whether the run has called tools already. What must be called is called once: else no run would end.
+    """
+    wanted = run.tool_choice
+    if wanted == "none" or not called:
+        if not isinstance(wanted, NamedToolChoice):
+            return wanted
+        if wanted.function:
+            return wanted.model_dump()
+        for name, tool in offered.items():
+            if tool.type == wanted.type:
+                return {"type": "function", "function": {"name": name}}
+    return "auto"

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StrictStr,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class WireObject(BaseModel):
@@ -14,6 +24,17 @@ class WireObject(BaseModel):
 
     #: Fields that are kept with the object and never sent, because the official object has no such field.
     internal: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema of the object as clients see it."""
+        schema = handler(core_schema)
+        seen = handler.resolve_ref_schema(schema)
+        for name in cls.internal:
+            seen.get("properties", {}).pop(name, None)
+        if "required" in seen:
+            seen["required"] = [name for name in seen["required"] if name not in cls.internal]
+        return schema
 
 
 class WireRequest(BaseModel):

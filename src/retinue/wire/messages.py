@@ -155,11 +155,28 @@ class MessageModify(WireRequest):
     metadata: Metadata | None = None
 
 
+class FileCitationDelta(FileCitation):
+    """A citation, as a delta brings it: whole."""
+
+    #: Position among the text's annotations.
+    index: int
+
+
+class FilePathDelta(FilePath):
+    """A path, as a delta brings it: whole."""
+
+    #: Position among the text's annotations.
+    index: int
+
+
+AnnotationDelta = Annotated[FileCitationDelta | FilePathDelta, Field(discriminator="type")]
+
+
 class TextDelta(WireObject):
     """A piece of text."""
 
     value: str
-    annotations: list[Annotation] | None = Field(default=None, exclude_if=is_none)
+    annotations: list[AnnotationDelta] | None = Field(default=None, exclude_if=is_none)
 
 
 class TextDeltaContent(WireObject):

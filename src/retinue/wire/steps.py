@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -39,11 +39,91 @@ class FunctionToolCall(WireObject):
     function: FunctionCallResult
 
 
+class LogsOutput(WireObject):
+    """Text that code wrote."""
+
+    type: Literal["logs"] = "logs"
+    logs: str
+
+
+class OutputFile(WireObject):
+    """A file that code wrote."""
+
+    file_id: str
+
+
+class ImageOutput(WireObject):
+    """A picture that code drew."""
+
+    type: Literal["image"] = "image"
+    image: OutputFile
+
+
+CodeOutput = Annotated[LogsOutput | ImageOutput, Field(discriminator="type")]
+
+
+class CodeInterpreterCall(WireObject):
+    """Code, and what came of it."""
+
+    input: str
+    outputs: list[CodeOutput] = Field(default_factory=list[CodeOutput])
+
+
+class CodeInterpreterToolCall(WireObject):
+    """A call of the code interpreter in a step."""
+
+    id: str
+    type: Literal["code_interpreter"] = "code_interpreter"
+    code_interpreter: CodeInterpreterCall
+
+
+class ResultText(WireObject):
+    """A passage of a file."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class FileSearchResult(WireObject):
+    """A passage that file search found; its `content` is shown to those who ask for it by `include[]`."""
+
+    file_id: str
+    file_name: str
+    #: 0 to 1.
+    score: float
+    content: list[ResultText] | None = Field(default=None, exclude_if=is_none)
+
+
+class UsedRanking(WireObject):
+    """How file search ranked."""
+
+    ranker: Literal["auto", "default_2024_08_21"]
+    score_threshold: float
+
+
+class FileSearchCall(WireObject):
+    """What file search found."""
+
+    ranking_options: UsedRanking | None = Field(default=None, exclude_if=is_none)
+    results: list[FileSearchResult] | None = Field(default=None, exclude_if=is_none)
+
+
+class FileSearchToolCall(WireObject):
+    """A call of file search in a step."""
+
+    id: str
+    type: Literal["file_search"] = "file_search"
+    file_search: FileSearchCall = Field(default_factory=FileSearchCall)
+
+
+ToolCall = Annotated[FunctionToolCall | CodeInterpreterToolCall | FileSearchToolCall, Field(discriminator="type")]
+
+
 class ToolCallsDetails(WireObject):
     """A step that called tools."""
 
     type: Literal["tool_calls"] = "tool_calls"
-    tool_calls: list[FunctionToolCall]
+    tool_calls: list[ToolCall]
 
 
 StepDetails = Annotated[MessageCreationDetails | ToolCallsDetails, Field(discriminator="type")]
@@ -57,8 +137,22 @@ class StepError(WireObject):
     message: str
 
 
+class ServedCall(WireObject):
+    """A call that Retinue runs, as the model knows it."""
+
+    name: str
+    #: JSON text, as the model wrote it.
+    arguments: str
+    #: What the model was told.
+    output: str = ""
+    #: Ids of files that it has written, by the path under which an answer may link to them.
+    files: dict[str, str] = Field(default_factory=dict[str, str])
+
+
 class RunStep(WireObject):
     """One step of a run."""
+
+    internal: ClassVar[frozenset[str]] = frozenset({"awaited", "served"})
 
     id: str
     object: Literal["thread.run.step"] = "thread.run.step"
@@ -76,6 +170,10 @@ class RunStep(WireObject):
     completed_at: int | None = None
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
     usage: CompletionUsage | None = None
+    #: Whether the client was asked for the outputs of its calls.
+    awaited: bool = False
+    #: What passed between the model and the tools that Retinue runs, by the call's id.
+    served: dict[str, ServedCall] = Field(default_factory=dict[str, ServedCall])
 
 
 class FunctionDelta(WireObject):
@@ -95,11 +193,53 @@ class FunctionToolCallDelta(WireObject):
     function: FunctionDelta
 
 
+class LogsOutputDelta(LogsOutput):
+    """A piece of what code wrote."""
+
+    #: Position in `outputs`.
+    index: int
+
+
+class ImageOutputDelta(ImageOutput):
+    """A picture that code drew."""
+
+    #: Position in `outputs`.
+    index: int
+
+
+class CodeInterpreterDelta(WireObject):
+    """A piece of code, or of what came of it."""
+
+    input: str | None = Field(default=None, exclude_if=is_none)
+    outputs: list[LogsOutputDelta | ImageOutputDelta] | None = Field(default=None, exclude_if=is_none)
+
+
+class CodeInterpreterToolCallDelta(WireObject):
+    """A piece of a call of the code interpreter in a step."""
+
+    index: int
+    id: str | None = Field(default=None, exclude_if=is_none)
+    type: Literal["code_interpreter"] = "code_interpreter"
+    code_interpreter: CodeInterpreterDelta
+
+
+class FileSearchToolCallDelta(WireObject):
+    """A piece of a call of file search in a step."""
+
+    index: int
+    id: str | None = Field(default=None, exclude_if=is_none)
+    type: Literal["file_search"] = "file_search"
+    file_search: FileSearchCall
+
+
+ToolCallDelta = FunctionToolCallDelta | CodeInterpreterToolCallDelta | FileSearchToolCallDelta
+
+
 class ToolCallsDeltaDetails(WireObject):
     """Pieces of tool calls."""
 
     type: Literal["tool_calls"] = "tool_calls"
-    tool_calls: list[FunctionToolCallDelta]
+    tool_calls: list[ToolCallDelta]
 
 
 class RunStepDeltaBody(WireObject):

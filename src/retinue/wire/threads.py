@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .common import Metadata, WireObject, WireRequest
+from .common import Id, Metadata, WireObject, WireRequest
 from .messages import MessageCreate
 from .tools import ToolResources
 
@@ -26,6 +26,15 @@ class ThreadCreate(WireRequest):
 
     messages: Annotated[list[MessageCreate], Field(max_length=1000)] = Field(default_factory=list[MessageCreate])
     tool_resources: ToolResources | None = None
+    metadata: Metadata | None = None
+
+
+class ThreadFork(WireRequest):
+    """Body of `POST /threads/{id}/fork`."""
+
+    #: The last message to take; unset: all.
+    message_id: Id | None = None
+    #: Instead of the metadata of the thread that is copied.
     metadata: Metadata | None = None
 
 

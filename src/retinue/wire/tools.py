@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from .common import Id, WireRequest, is_none
+from .vector_stores import VectorStoreHelper
 
 
 class FunctionDefinition(WireRequest):
@@ -73,6 +74,10 @@ class FileSearchResources(WireRequest):
     """Vector stores that file search looks into."""
 
     vector_store_ids: Annotated[list[Id], Field(max_length=1)] = Field(default_factory=list[str])
+    #: Only in requests: a store to be made, instead of the id of one.
+    vector_stores: Annotated[list[VectorStoreHelper], Field(max_length=1)] = Field(
+        default_factory=list[VectorStoreHelper], exclude=True
+    )
 
 
 class ToolResources(WireRequest):

@@ -1,0 +1,1 @@
+"""Files into chunks into search."""

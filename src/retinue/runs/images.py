@@ -1,0 +1,56 @@
+"""Pictures that lie in files, as the model is sent them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+
+from ..inference.chat import Json
+from ..store.files import blob_of
+from ..store.store import Store
+from ..wire.messages import ImageFile
+
+#: Largest picture that a model is sent: OpenAI's limit.
+_MOST_BYTES = 20 * 1024 * 1024
+#: How the kinds of pictures begin that models take.
+_BEGINNINGS = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+
+
+async def load(store: Store, project: str, images: Iterable[ImageFile]) -> dict[str, str]:
+    """The pictures as `data:` URLs, by the id of their file.
+
+    Args:
+        store: where the files are.
+        project: the run's project.
+        images: the pictures.
+
+    Returns:
+        Those that can be shown: a file may have been deleted, be no picture, or be too large.
+    """
+    files = await store.files.find(project, list({image.file_id for image in images}))
+    urls: dict[str, str] = {}
+    for identifier, file in files.items():
+        if file.bytes <= _MOST_BYTES:
+            content = await store.blobs.read_whole(blob_of(identifier))
+            if kind := _kind(content):
+                urls[identifier] = f"data:{kind};base64,{b64encode(content).decode()}"
+    return urls
+
+
+def as_part(image: ImageFile, urls: dict[str, str]) -> Json:
+    """The part of a chat message that shows the picture, or says that it cannot be shown."""
+    url = urls.get(image.file_id)
+    if url is None:
+        return {"type": "text", "text": f"[The picture in {image.file_id} cannot be shown.]"}
+    return {"type": "image_url", "image_url": {"url": url, "detail": image.detail}}
+
+
+def _kind(content: bytes) -> str | None:
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for beginning, kind in _BEGINNINGS if content.startswith(beginning)), None)

@@ -1,0 +1,74 @@
+"""Tool calls cut into the pieces that stream events carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..wire.steps import (
+    CodeInterpreterCall,
+    CodeInterpreterDelta,
+    CodeInterpreterToolCall,
+    CodeInterpreterToolCallDelta,
+    CodeOutput,
+    FileSearchToolCallDelta,
+    FunctionDelta,
+    FunctionToolCall,
+    FunctionToolCallDelta,
+    ImageOutputDelta,
+    LogsOutput,
+    LogsOutputDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+
+
+def size(call: ToolCall) -> int:
+    """How far a call has come: it grows with each character and each result that there is to show."""
+    if isinstance(call, FunctionToolCall):
+        return len(call.function.arguments)
+    if isinstance(call, CodeInterpreterToolCall):
+        return len(call.code_interpreter.input) + sum(map(_output_size, call.code_interpreter.outputs))
+    return 0 if call.file_search.results is None else 1
+
+
+def place(sizes: Sequence[int]) -> str:
+    """How far the calls of a step have come, each of which may grow at any time: part of the id of an event."""
+    return "-".join(map(str, sizes))
+
+
+def piece(index: int, call: ToolCall, known: int | None) -> ToolCallDelta:
+    """What a call has more than somebody knows of it.
+
+    Args:
+        index: its position among the calls of its step.
+        call: the call.
+        known: the `size` of what is known; None: nothing at all.
+    """
+    first, known = known is None, known or 0
+    identifier = call.id if first else None
+    if isinstance(call, FunctionToolCall):
+        name = call.function.name if first else None
+        function = FunctionDelta(name=name, arguments=call.function.arguments[known:])
+        return FunctionToolCallDelta(index=index, id=identifier, function=function)
+    if isinstance(call, CodeInterpreterToolCall):
+        code = _code(call.code_interpreter, known, first=first)
+        return CodeInterpreterToolCallDelta(index=index, id=identifier, code_interpreter=code)
+    return FileSearchToolCallDelta(index=index, id=identifier, file_search=call.file_search)
+
+
+def _code(call: CodeInterpreterCall, known: int, *, first: bool) -> CodeInterpreterDelta:
+    written = call.input[known:]
+    known = max(0, known - len(call.input))
+    outputs: list[LogsOutputDelta | ImageOutputDelta] = []
+    for index, output in enumerate(call.outputs):
+        if known < _output_size(output):
+            if isinstance(output, LogsOutput):
+                outputs.append(LogsOutputDelta(index=index, logs=output.logs[known:]))
+            else:
+                outputs.append(ImageOutputDelta(index=index, image=output.image))
+        known = max(0, known - _output_size(output))
+    return CodeInterpreterDelta(input=written if written or first else None, outputs=outputs or None)
+
+
+def _output_size(output: CodeOutput) -> int:
+    return len(output.logs) if isinstance(output, LogsOutput) else 1

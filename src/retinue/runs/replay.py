@@ -1,0 +1,244 @@
+"""The events of a run once more, from what is kept of it: for readers who join late, anywhere, or come back.
+
+A run's events follow from its state: the run, its steps and its messages. They come in the order in which the run's
+driver emits them, with the same ids, so that a reader can go on where another stream broke off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InvalidRequest
+from ..store.runs import RunView
+from ..wire.common import WireObject
+from ..wire.events import EventName
+from ..wire.messages import (
+    Annotation,
+    Message,
+    MessageDelta,
+    MessageDeltaBody,
+    Text,
+    TextContent,
+    TextDelta,
+    TextDeltaContent,
+)
+from ..wire.runs import Run, RunStatus
+from ..wire.steps import (
+    FunctionToolCall,
+    MessageCreationDetails,
+    RunStep,
+    RunStepDelta,
+    RunStepDeltaBody,
+    ToolCall,
+    ToolCallsDeltaDetails,
+    ToolCallsDetails,
+)
+from .citations import numbered
+from .pieces import piece, place, size
+from .turn import required_action
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event.
+
+    Attributes:
+        name: its name.
+        data: its object.
+        at: what tells it from other events of the same object; the event's id is ``<object id>.<at>``.
+    """
+
+    name: EventName
+    data: WireObject
+    at: str
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        return f"{getattr(self.data, 'id', '')}.{self.at}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A message's text, which may grow still."""
+
+    message: str
+    text: str
+    annotations: list[Annotation]
+
+    def since(self, at: str | None) -> Iterator[Event]:
+        """What follows after the first `at` characters."""
+        known = int(at or 0)
+        if len(self.text) > known:
+            new = numbered(self.annotations, sum(one.end_index <= known for one in self.annotations))
+            text = TextDelta(value=self.text[known:], annotations=new if new or not known else None)
+            content = TextDeltaContent(index=0, text=text)
+            delta = MessageDelta(id=self.message, delta=MessageDeltaBody(content=[content]))
+            yield Event("thread.message.delta", delta, str(len(self.text)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """A step's tool calls, which may grow still."""
+
+    step: str
+    calls: list[ToolCall]
+
+    def since(self, at: str | None) -> Iterator[Event]:
+        """What follows after the place that `at` names."""
+        known = list(map(int, at.split("-"))) if at else []
+        for index, call in enumerate(self.calls):
+            before = known[index] if index < len(known) else None
+            if before is None or size(call) > before:
+                known[index : index + 1] = [size(call)]
+                body = RunStepDeltaBody(step_details=ToolCallsDeltaDetails(tool_calls=[piece(index, call, before)]))
+                yield Event("thread.run.step.delta", RunStepDelta(id=self.step, delta=body), place(known))
+
+
+def moment(status: RunStatus, steps: int) -> str:
+    """The `at` of a run's event that may come more than once: in its cycle, told by how many steps have ended."""
+    return f"{status}.{steps}"
+
+
+def ended(steps: list[RunStep]) -> int:
+    """How many of these steps have ended."""
+    return sum(step.status != "in_progress" for step in steps)
+
+
+class Replay:
+    """What one reader has been told of a run, and what follows."""
+
+    def __init__(self, after: str | None) -> None:
+        """`after`: the id of the last event that the reader knows; None if it knows none."""
+        self._last = after
+
+    def advance(self, view: RunView) -> Iterator[Event]:
+        """The events that lie between what the reader knows and the run's state now.
+
+        Raises:
+            InvalidRequest: what the reader knows last is no event of this run: it never was, or belongs to an answer
+                that was dropped when the process that drove the run died.
+        """
+        entries = list(_events(view))
+        index, at = self._find(entries, view.run)
+        for entry in entries[index:]:
+            events = (entry,) if isinstance(entry, Event) else entry.since(at)
+            at = None
+            for event in events:
+                self._last = event.id
+                yield event
+
+    def _find(self, entries: list[Event | _Text | _Calls], run: Run) -> tuple[int, str | None]:
+        """Where to go on: the entry, and what is known of it."""
+        owner, _, at = (self._last or "").partition(".")
+        if not self._last or owner == run.thread_id:
+            return 0, None
+        for index, entry in enumerate(entries):
+            if isinstance(entry, Event):
+                if entry.id == self._last:
+                    return index + 1, None
+            elif owner == (entry.message if isinstance(entry, _Text) else entry.step) and _is_place(entry, at):
+                return index, at
+        message = f"Run {run.id} has no event '{self._last}', or no longer: leave `after` out to get all its events."
+        raise InvalidRequest(message, param="after")
+
+
+def _is_place(entry: _Text | _Calls, at: str) -> bool:
+    numbers = at.split("-")
+    return len(numbers) <= (1 if isinstance(entry, _Text) else len(entry.calls)) and all(
+        number.isascii() and number.isdigit() and len(number) < 10 for number in numbers
+    )
+
+
+def _events(view: RunView) -> Iterator[Event | _Text | _Calls]:
+    """Everything that has happened, in order."""
+    run, done = view.run, 0
+    yield _run(run, "created", "created")
+    yield _run(run, "queued", moment("queued", 0))
+    if run.started_at is None:
+        yield from _run_end(run, cancelling=True)
+        return
+    yield _run(run, "in_progress", moment("in_progress", 0))
+    cancelling = run.status == "cancelled"
+    for step in view.steps:
+        yield Event("thread.run.step.created", _begun(step), "created")
+        yield Event("thread.run.step.in_progress", _begun(step), "in_progress")
+        message = _message_of(step, view)
+        if message:
+            yield from _message_begin(message)
+        if isinstance(step.step_details, ToolCallsDetails):
+            yield _Calls(step.id, step.step_details.tool_calls)
+        waits = _required_action(step)
+        if waits:
+            yield _run(run, "requires_action", moment("requires_action", done), required_action=waits)
+        if cancelling and step.status == "cancelled":
+            yield _run(run, "cancelling", "cancelling")
+            cancelling = False
+        if message and message.status != "in_progress":
+            yield Event(_ended_message(message), message, message.status)
+        if step.status != "in_progress":
+            done += 1
+            name: Any = f"thread.run.step.{step.status}"
+            yield Event(name, step, step.status)
+        if waits and step.status == "completed":
+            yield _run(run, "queued", moment("queued", done))
+            if run.status != "queued" or step is not view.steps[-1]:
+                yield _run(run, "in_progress", moment("in_progress", done))
+    yield from _run_end(run, cancelling=cancelling)
+
+
+def _run_end(run: Run, *, cancelling: bool) -> Iterator[Event]:
+    if run.status == "cancelled" and cancelling:
+        yield _run(run, "cancelling", "cancelling")
+    if run.status in ("completed", "incomplete", "failed", "cancelled", "expired"):
+        name: Any = f"thread.run.{run.status}"
+        yield Event(name, run, run.status)
+
+
+def _run(run: Run, status: Any, at: str, **fields: Any) -> Event:
+    """The run as it was then."""
+    blank: dict[str, Any] = dict.fromkeys(
+        ("required_action", "usage", "last_error", "incomplete_details", "completed_at", "failed_at", "cancelled_at")
+    )
+    if status in ("created", "queued") and at in ("created", moment("queued", 0)):
+        blank["started_at"] = None
+    then = run.model_copy(update={**blank, **fields, "status": "queued" if status == "created" else status})
+    name: Any = f"thread.run.{status}"
+    return Event(name, then, at)
+
+
+def _required_action(step: RunStep) -> Any:
+    """What the client was asked for with this step, if it was."""
+    if not step.awaited or not isinstance(step.step_details, ToolCallsDetails):
+        return None
+    return required_action([call for call in step.step_details.tool_calls if isinstance(call, FunctionToolCall)])
+
+
+def _begun(step: RunStep) -> RunStep:
+    """The step as it was when it began."""
+    times = dict.fromkeys(("completed_at", "cancelled_at", "failed_at", "expired_at", "last_error", "usage"))
+    kept = isinstance(step.step_details, MessageCreationDetails)
+    details = step.step_details if kept else ToolCallsDetails(tool_calls=[])
+    return step.model_copy(update={**times, "status": "in_progress", "step_details": details})
+
+
+def _message_of(step: RunStep, view: RunView) -> Message | None:
+    details = step.step_details
+    if not isinstance(details, MessageCreationDetails):
+        return None
+    return view.messages.get(details.message_creation.message_id)
+
+
+def _message_begin(message: Message) -> Iterator[Event | _Text]:
+    blank = {"status": "in_progress", "content": [], "completed_at": None, "incomplete_at": None}
+    begun = message.model_copy(update={**blank, "incomplete_details": None})
+    yield Event("thread.message.created", begun, "created")
+    yield Event("thread.message.in_progress", begun, "in_progress")
+    text = next((part.text for part in message.content if isinstance(part, TextContent)), Text(value=""))
+    yield _Text(message.id, text.value, text.annotations)
+
+
+def _ended_message(message: Message) -> EventName:
+    return "thread.message.completed" if message.status == "completed" else "thread.message.incomplete"

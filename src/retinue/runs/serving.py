@@ -1,0 +1,74 @@
+"""Running the tool calls of an answer that are Retinue's own, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+import orjson
+import structlog
+
+from ..errors import ApiError, InvalidRequest
+from ..inference.chat import Json
+from ..tools.tool import Scope, Served
+from ..wire.runs import Run
+from ..wire.steps import ToolCall
+from .calls import Pending
+
+log = structlog.get_logger(__name__)
+
+
+class Shown(Protocol):
+    """Where calls are shown."""
+
+    def update_call(self, index: int, call: ToolCall) -> None:
+        """Show a call as it is now."""
+        ...
+
+    def finish_call(self, index: int, done: Served) -> None:
+        """Show a call that has been run."""
+        ...
+
+
+async def serve(project: str, run: Run, before: int, pending: Sequence[Pending], shown: Shown) -> None:
+    """Run calls, all at once. Whatever goes wrong with one is told to the model; the run goes on.
+
+    Args:
+        project: the run's project.
+        run: the run.
+        before: how many calls the run has made before this answer.
+        pending: the calls.
+        shown: where calls are shown, again and again, and when they are done.
+    """
+    async with asyncio.TaskGroup() as group:
+        for one in pending:
+            group.create_task(_serve(one, Scope(project, run, before + one.index), shown))
+
+
+async def _serve(pending: Pending, scope: Scope, shown: Shown) -> None:
+    call = pending.call
+
+    def report(now: ToolCall) -> None:
+        nonlocal call
+        call = now
+        shown.update_call(pending.index, now)
+
+    try:
+        done = await pending.tool.serve(scope, call, _parsed(pending.arguments), report)
+    except ApiError as error:
+        done = Served(call, f"Error: {error.message}")
+    except Exception:
+        log.exception("tool failed on a defect", tool=pending.tool.type, run=scope.run.id)
+        done = Served(call, "Error: something went wrong on the server.")
+    shown.finish_call(pending.index, done)
+
+
+def _parsed(arguments: str) -> Json:
+    try:
+        value = orjson.loads(arguments or "{}")
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"the arguments are not valid JSON ({error}). Call the tool again.") from None
+    if not isinstance(value, dict):
+        raise InvalidRequest("the arguments must be a JSON object. Call the tool again.")
+    return cast(Json, value)

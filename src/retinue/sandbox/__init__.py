@@ -1,0 +1,1 @@
+"""Isolated Python sessions for the code interpreter; `manager.Sandboxes` hands them out."""

@@ -1,0 +1,123 @@
+"""Messages between the host and a kernel, and how little of them is believed.
+
+A message is one of the Jupyter messaging protocol (https://jupyter-client.readthedocs.io/en/stable/messaging.html).
+Over the socket it is a frame: four bytes of length, big-endian, then a JSON object ``{"channel", "header",
+"parent_header", "content"}``, the form that Jupyter gateways use on their WebSockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Bytes of the longest frame that is read; `inside` writes no longer one.
+MOST_BYTES = 16 * 1024 * 1024
+
+Channel = Literal["shell", "control"]
+
+
+class ChannelClosed(Exception):
+    """The other side is gone, or has sent what no kernel sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a kernel says."""
+
+    #: `shell`, `control` or `iopub`; `relay` for what is about the connection itself.
+    channel: str
+    type: str
+    #: Id of the request that it belongs to, or "".
+    parent: str
+    content: Mapping[str, Any]
+    #: Bytes that it took.
+    size: int
+
+
+class Channels(Protocol):
+    """A connection to a kernel."""
+
+    async def send(self, channel: Channel, kind: str, content: Mapping[str, Any]) -> str:
+        """Send a request; returns its id. Raises ChannelClosed."""
+        ...
+
+    async def receive(self) -> Message:
+        """The next message. May be cancelled and called again. Raises ChannelClosed."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class SocketChannels:
+    """`Channels` over a connected Unix socket. What the kernel writes waits in it until it is received."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        #: Bytes of the frame whose length has been read, but not the rest.
+        self._begun: int | None = None
+
+    @classmethod
+    async def over(cls, connected: socket.socket) -> SocketChannels:
+        """Take a connected socket over."""
+        return cls(*await asyncio.open_unix_connection(sock=connected))
+
+    async def send(self, channel: Channel, kind: str, content: Mapping[str, Any]) -> str:
+        """See `Channels`."""
+        identifier = uuid.uuid4().hex
+        header = {"msg_id": identifier, "msg_type": kind}
+        frame = orjson.dumps({"channel": channel, "header": header, "content": content})
+        try:
+            self._writer.write(struct.pack("!I", len(frame)) + frame)
+            await self._writer.drain()
+        except OSError as error:
+            raise ChannelClosed(str(error)) from error
+        return identifier
+
+    async def receive(self) -> Message:
+        """See `Channels`."""
+        try:
+            if self._begun is None:
+                (self._begun,) = struct.unpack("!I", await self._reader.readexactly(4))
+            if self._begun > MOST_BYTES:
+                raise ChannelClosed(f"a message of {self._begun} bytes")
+            frame = await self._reader.readexactly(self._begun)
+            self._begun = None
+            return parse(frame)
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise ChannelClosed("the connection ended") from error
+
+    def close(self) -> None:
+        """See `Channels`."""
+        self._writer.close()
+
+
+def parse(frame: bytes) -> Message:
+    """The message in a frame. Raises ChannelClosed if it is none."""
+    try:
+        found = orjson.loads(frame)
+    except orjson.JSONDecodeError as error:
+        raise ChannelClosed("a message that is not JSON") from error
+    message = _object(found)
+    content, header, parent = (_object(message.get(name) or {}) for name in ("content", "header", "parent_header"))
+    channel, kind, identifier = message.get("channel"), header.get("msg_type"), parent.get("msg_id", "")
+    if not (isinstance(channel, str) and isinstance(kind, str) and isinstance(identifier, str)):
+        raise ChannelClosed("a message without its parts")
+    return Message(channel, kind, identifier, content, len(frame))
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ChannelClosed("a message without its parts")
+    return cast("dict[str, Any]", value)

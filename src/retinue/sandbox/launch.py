@@ -1,0 +1,172 @@
+"""The program that becomes a sandbox: prepares what root alone or a new namespace can, then executes bubblewrap.
+
+Run as ``python -P -m retinue.sandbox.launch SPEC`` with a `Spec` as JSON. It needs a process of its own, because it
+changes its namespaces and its account. It imports nothing but the standard library and files like itself.
+
+bubblewrap makes the sandbox. What it cannot do, and this does before:
+
+- one tmpfs with an exact size and number of files for everything that the sandbox may write. It exists in memory only,
+  on no path of the host; whoever holds its descriptor reaches it, and it is gone with the last who does;
+- leave root for an account that owns nothing, though root's files (a Python below `/root`) are still to be shown;
+- enter a control group.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from retinue.sandbox import seccomp
+from retinue.sandbox.command import SCRATCH_FOLDERS, Sources, bubblewrap_arguments
+from retinue.store.embedded_launch import die_with
+
+#: Where the tmpfs and the sources are mounted, in this process's own mount namespace. Any folder that exists will do.
+_STAGE = Path("/tmp")  # noqa: S108 - not the host's: a fresh tmpfs hides that
+#: Added to the kernel's score of whom to kill when memory runs out: a sandbox first.
+_OOM_SCORE = "1000"
+#: <linux/sched.h>, <linux/mount.h>
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One sandbox to be."""
+
+    #: Process id of the owner, with whom the sandbox dies.
+    owner: int
+    #: Number of the inherited socket on which the descriptor of the tmpfs is sent, and which the program inside gets.
+    socket: int
+    #: The account to become where this one is root.
+    account: int
+    #: Folder with bubblewrap, and the program's path in it.
+    bubblewrap: tuple[str, str]
+    #: What the sandbox sees of the host, read-only: (path there, path inside).
+    shown: list[tuple[str, str]]
+    #: Links inside: (target, path).
+    links: list[tuple[str, str]]
+    #: Folders inside that are to look empty, though they lie in something shown.
+    hidden: list[str]
+    #: Environment variables inside, and the command to run.
+    environment: dict[str, str]
+    command: list[str]
+    #: Bytes and number of files that the sandbox may write.
+    disk_bytes: int
+    disk_files: int
+    #: `cgroup.procs` files of the control groups to enter.
+    groups: list[str]
+
+
+def main() -> None:
+    """Do all of it, then become bubblewrap. Ends with a message on standard error where that fails."""
+    spec = Spec(**json.loads(sys.argv[1]))
+    try:
+        os.execv(*_prepared(spec))  # noqa: S606 - no shell is wanted
+    except (OSError, seccomp.UnknownMachine) as error:
+        sys.exit(str(error))
+
+
+def _prepared(spec: Spec) -> tuple[str, list[str]]:
+    """Prepare everything; returns the program to execute and its arguments."""
+    for group in spec.groups:
+        Path(group).write_text("0")
+    with suppress(OSError):  # /proc may be read-only; then the kernel decides without our advice
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    root = os.geteuid() == 0
+    _new_namespaces(root)
+    # Opened before anything is mounted over them.
+    opened = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path, _ in ((spec.bubblewrap[0], ""), *spec.shown)]
+    _mount("tmpfs", _STAGE, "tmpfs", "size=1m,nr_inodes=1k,mode=0755")
+    scratch = _scratch(spec, spec.account if root else os.geteuid())
+    staged = [_bind(source, _STAGE / str(number)) for number, source in enumerate(opened)]
+    with socket.socket(fileno=os.dup(spec.socket)) as channel:
+        descriptor = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        socket.send_fds(channel, [b"\0"], [descriptor])
+    sources = Sources(
+        scratch=str(scratch),
+        shown=[(str(path), inside) for path, (_, inside) in zip(staged[1:], spec.shown, strict=True)],
+        links=spec.links,
+        hidden=spec.hidden,
+    )
+    filter_file = _inherited_file("seccomp", seccomp.program())
+    if root:
+        os.setgroups([])
+        os.setresgid(spec.account, spec.account, spec.account)
+        os.setresuid(spec.account, spec.account, spec.account)
+    os.set_inheritable(spec.socket, True)
+    # The last step: a change of account clears the request.
+    die_with(spec.owner, signal.SIGKILL)
+    program = str(staged[0] / spec.bubblewrap[1])
+    return program, [program, *bubblewrap_arguments(sources, spec.environment, filter_file), "--", *spec.command]
+
+
+def _new_namespaces(root: bool) -> None:
+    """A mount namespace; for an ordinary account in a user namespace, where it may mount."""
+    user, group = os.geteuid(), os.getegid()
+    _check(_libc.unshare(_CLONE_NEWNS if root else _CLONE_NEWNS | _CLONE_NEWUSER), "The kernel refuses namespaces")
+    if not root:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    _check(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "The mounts cannot be made private")
+
+
+def _scratch(spec: Spec, account: int) -> Path:
+    """The tmpfs for all that the sandbox writes, so that one size bounds it."""
+    scratch = _STAGE / "scratch"
+    scratch.mkdir()
+    _mount("scratch", scratch, "tmpfs", f"size={spec.disk_bytes},nr_inodes={spec.disk_files},mode=0755")
+    for name in SCRATCH_FOLDERS:
+        folder = scratch / name
+        folder.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(folder, account, account)
+    return scratch
+
+
+def _bind(source: int, target: Path) -> Path:
+    """Mount what is open as descriptor `source` on `target`, with all that is mounted in it."""
+    path = Path(f"/proc/self/fd/{source}")
+    if path.is_dir():
+        target.mkdir()
+    else:
+        target.touch()
+    _check(
+        _libc.mount(bytes(path), bytes(target), None, _MS_BIND | _MS_REC, None), f"{path.readlink()} cannot be shown"
+    )
+    os.close(source)
+    return target
+
+
+def _mount(name: str, target: Path, kind: str, options: str) -> None:
+    result = _libc.mount(name.encode(), bytes(target), kind.encode(), _MS_NOSUID | _MS_NODEV, options.encode())
+    _check(result, f"The kernel refuses to mount a {kind}")
+
+
+def _inherited_file(name: str, content: bytes) -> int:
+    """A file in memory with `content`, open at its beginning; returns its descriptor, which the next program gets."""
+    descriptor = os.memfd_create(name, 0)
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")
+
+
+if __name__ == "__main__":
+    main()

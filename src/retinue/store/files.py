@@ -1,0 +1,195 @@
+"""Files: what they are called in the database, what is in them in the blob store."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterable, Sequence
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+
+from ..errors import InvalidRequest, Unavailable
+from ..wire.common import Deleted
+from ..wire.files import FileObject
+from .blobs import Blobs
+from .database import Database
+from .ids import new_id
+from .objects import Objects
+
+log = structlog.get_logger(__name__)
+
+#: The key of a file's blob is the file's id, in a folder of its own.
+_KEY = "'files/' || id"
+
+_BEGIN = "insert into loose_blobs (key, due_at) values (%(key)s, now() + %(within)s * interval '1 second')"
+
+#: The file takes over its blob, unless the sweep was quicker.
+_ADD = """
+    with taken as (
+        delete from loose_blobs where key = %(key)s returning key
+    )
+    insert into files (id, project_id, body) select %(id)s, %(project)s, %(body)s::jsonb from taken
+"""
+
+_FIND = "select id, body from files where project_id = %(project)s and id = any(%(ids)s)"
+
+_OF_CODE_INTERPRETER = """
+    select body from files where project_id = %(project)s and id in (
+        select jsonb_array_elements_text(owner #> '{tool_resources,code_interpreter,file_ids}') from (
+            select body as owner from assistants where id = %(assistant)s and project_id = %(project)s
+            union all select body from threads where id = %(thread)s and project_id = %(project)s
+        ) as owners
+        where jsonb_typeof(owner #> '{tool_resources,code_interpreter,file_ids}') = 'array'
+    )
+    order by position
+"""
+
+_DELETE = f"""
+    with gone as (
+        delete from files where id = %(id)s and project_id = %(project)s returning id
+    ), loose as (
+        insert into loose_blobs (key, due_at) select {_KEY}, now() from gone
+    )
+    select id from gone
+"""  # noqa: S608
+
+_EXPIRE = f"""
+    with due as (
+        select id from files where expires_at <= extract(epoch from now()) order by expires_at limit %(limit)s
+        for update skip locked
+    ), gone as (
+        delete from files using due where files.id = due.id returning files.id
+    )
+    insert into loose_blobs (key, due_at) select {_KEY}, now() from gone
+"""  # noqa: S608
+
+_DUE = "select key from loose_blobs where due_at <= now() order by due_at limit %(limit)s"
+
+_LOOSE = "select key from loose_blobs where key = any(%(keys)s)"
+
+_PURGED = "delete from loose_blobs where key = %(key)s"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Content that has been kept and belongs to no file yet."""
+
+    #: Of the file that is to be.
+    id: str
+    size: int
+    #: In hexadecimal digits.
+    sha256: str
+
+
+def blob_of(file: str) -> str:
+    """The key of what is in a file, in the blob store."""
+    return f"files/{file}"
+
+
+class Files(Objects[FileObject]):
+    """Files of a project."""
+
+    def __init__(self, database: Database, blobs: Blobs, *, upload_timeout: float) -> None:
+        """`upload_timeout`: seconds within which content becomes a file; it is deleted after twice that."""
+        super().__init__(database, "files", FileObject, "file")
+        self._delete = _DELETE
+        self._blobs = blobs
+        self._upload_timeout = upload_timeout
+
+    async def receive(
+        self, content: AsyncIterable[bytes], identifier: str | None = None, *, within: float | None = None
+    ) -> Received:
+        """Keep content for a file that `add` or an import will make of it.
+
+        If `content` raises, nothing is kept. What a process that died has left is deleted by a sweep.
+
+        Args:
+            content: the bytes.
+            identifier: the id of the file that is to be; no file has it. Unset: a new one.
+            within: seconds after which content that has become no file is deleted, if not twice `upload_timeout`.
+
+        Raises:
+            InvalidRequest: content for a file of this id is being kept already.
+            Unavailable: database or blob store do not answer.
+        """
+        identifier = identifier or new_id("file-")
+        key = blob_of(identifier)
+        try:
+            await self._database.execute(_BEGIN, {"key": key, "within": within or 2 * self._upload_timeout})
+        except psycopg.errors.UniqueViolation as error:
+            raise InvalidRequest(f"Content for a file with the id '{identifier}' is being kept already.") from error
+        try:
+            written = await self._blobs.write(key, content)
+        except BaseException:
+            await self._purge(key)
+            raise
+        return Received(identifier, written.size, written.sha256)
+
+    async def discard(self, received: Received) -> None:
+        """Drop content that will not become a file."""
+        await self._purge(blob_of(received.id))
+
+    async def discard_loose(self, ids: Sequence[str]) -> None:
+        """Drop the content kept under these ids as far as it has not become files."""
+        keys = [blob_of(identifier) for identifier in ids]
+        for row in await self._database.rows(_LOOSE, {"keys": keys}) if keys else ():
+            await self._purge(str(row[0]))
+
+    async def add(self, project: str, file: FileObject) -> None:
+        """Keep a new file, whose id is that of its `Received` content.
+
+        Raises:
+            InvalidRequest: the content was dropped meanwhile, because this came too late.
+        """
+        values = {"id": file.id, "key": blob_of(file.id), "project": project, "body": file.model_dump_json()}
+        if not await self._database.execute(_ADD, values):
+            raise InvalidRequest("The upload took too long. Please try again.")
+
+    async def find(self, project: str, ids: Sequence[str]) -> dict[str, FileObject]:
+        """Those files with these ids that the project has, by id."""
+        if not ids:
+            return {}
+        rows = await self._database.rows(_FIND, {"project": project, "ids": list(ids)})
+        found = {str(row[0]): FileObject.model_validate_json(row[1]) for row in rows}
+        return {identifier: found[identifier] for identifier in ids if identifier in found}
+
+    async def require(self, project: str, ids: Sequence[str]) -> list[FileObject]:
+        """The files with these ids, in their order.
+
+        Raises:
+            NotFound: names the first one that the project does not have.
+        """
+        found = await self.find(project, ids)
+        for identifier in ids:
+            if identifier not in found:
+                raise self.not_found(identifier)
+        return [found[identifier] for identifier in ids]
+
+    async def of_code_interpreter(self, project: str, assistant: str, thread: str) -> list[FileObject]:
+        """The files that an assistant and a thread have for the code interpreter, as far as they are there."""
+        values = {"project": project, "assistant": assistant, "thread": thread}
+        rows = await self._database.rows(_OF_CODE_INTERPRETER, values)
+        return [FileObject.model_validate_json(row[0]) for row in rows]
+
+    async def delete(self, project: str, identifier: str, kind: str = "file", parent: str | None = None) -> Deleted:
+        """Delete a file: it leaves every vector store, and what is in it goes.
+
+        Raises:
+            NotFound: the project has no such file.
+        """
+        deleted = await super().delete(project, identifier, kind, parent)
+        await self._purge(blob_of(identifier))
+        return deleted
+
+    async def sweep(self, limit: int = 100) -> None:
+        """Delete files that have expired, and blobs that belong to no file."""
+        await self._database.execute(_EXPIRE, {"limit": limit})
+        for row in await self._database.rows(_DUE, {"limit": limit}):
+            await self._purge(str(row[0]))
+
+    async def _purge(self, key: str) -> None:
+        """Delete a loose blob now. What cannot be deleted now is left to the sweep."""
+        with contextlib.suppress(Unavailable):
+            await self._blobs.delete(key)
+            await self._database.execute(_PURGED, {"key": key})

@@ -1,0 +1,69 @@
+"""Secrets that the database holds encrypted, so that a copy of it does not give them away."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from ..settings import Settings
+
+
+class SecretUnreadable(Exception):
+    """The secret was encrypted with another key."""
+
+
+class SecretBox:
+    """Encrypts with the setting `secret_key`, or with a key that is made when it is first needed.
+
+    The cipher is Fernet: AES-128-CBC with HMAC-SHA-256 (https://github.com/fernet/spec).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._file = settings.data / "secret_key"
+        self._configured = settings.secret_key
+
+    def seal(self, secret: str) -> bytes:
+        """The secret, encrypted."""
+        return self._fernet.encrypt(secret.encode())
+
+    def open(self, sealed: bytes) -> str:
+        """The secret that `seal` was given.
+
+        Raises:
+            SecretUnreadable: see there.
+        """
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken as error:
+            raise SecretUnreadable(
+                "the secret was encrypted with another key: is the setting `secret_key` the same in every process?"
+            ) from error
+
+    @cached_property
+    def _fernet(self) -> Fernet:
+        key = self._configured.get_secret_value() if self._configured else _kept_key(self._file)
+        # A key is long and random, so one hash makes it fit.
+        return Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()))
+
+
+def _kept_key(path: Path) -> str:
+    """The key in this file, which only its owner can read; made if there is none."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # Another process may be first: then its key is the one.
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text(encoding="ascii").strip()

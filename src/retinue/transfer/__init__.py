@@ -1,0 +1,1 @@
+"""Projects and threads as JSON lines: out of one server, into another."""

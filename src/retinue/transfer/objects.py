@@ -1,0 +1,141 @@
+"""What an import makes of an exported object: checked, given its new names, and no longer under way."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from ..runs.context import message_tokens
+from ..wire.assistants import Assistant, AssistantCreate
+from ..wire.common import Metadata, WireObject, WireRequest
+from ..wire.files import FileObject
+from ..wire.messages import Message
+from ..wire.runs import ACTIVE, Run, RunCreate
+from ..wire.steps import RunStep
+from ..wire.threads import Thread, ThreadCreate
+from ..wire.vector_stores import Attributes, VectorStore, VectorStoreCreate, VectorStoreFile
+from .lines import Json, Line
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object that an export may hold.
+
+    Attributes:
+        model: its type.
+        prefix: of its ids; `""` if it has no id of its own.
+        parent: the field with the id of what it belongs to, if it belongs to something.
+        parent_kind: the kind of that.
+        request: the type of the request that makes one, whose limits hold here too.
+        unchecked: fields that are longer in an object than in a request.
+    """
+
+    model: type[WireObject]
+    prefix: str
+    parent: str = ""
+    parent_kind: str = ""
+    request: type[WireRequest] | None = None
+    unchecked: frozenset[str] = frozenset()
+
+
+#: Each comes in an export after those that it names.
+KINDS: dict[str, Kind] = {
+    "file": Kind(FileObject, "file-"),
+    "vector_store": Kind(VectorStore, "vs_", request=VectorStoreCreate),
+    "vector_store.file": Kind(VectorStoreFile, "", "vector_store_id", "vector_store"),
+    "assistant": Kind(Assistant, "asst_", request=AssistantCreate),
+    "thread": Kind(Thread, "thread_", request=ThreadCreate),
+    # Instructions of a run are those of its assistant and additional ones.
+    "thread.run": Kind(Run, "run_", "thread_id", "thread", RunCreate, frozenset({"instructions"})),
+    "thread.message": Kind(Message, "msg_", "thread_id", "thread"),
+    "thread.run.step": Kind(RunStep, "step_", "run_id", "thread.run"),
+}
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_METADATA = TypeAdapter(Metadata)
+_ATTRIBUTES = TypeAdapter(Attributes)
+
+#: Fields that name one object, and fields that name several.
+_NAMES_ONE = frozenset({"thread_id", "run_id", "assistant_id", "message_id", "file_id", "vector_store_id"})
+_NAMES_SEVERAL = frozenset({"file_ids", "vector_store_ids"})
+#: Fields whose content is the client's own.
+_FOREIGN = frozenset({"metadata", "attributes", "function", "json_schema"})
+
+
+def check(line: Line) -> Kind:
+    """The kind of object that a line holds, if it is one and keeps the limits that requests have.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    kind = KINDS.get(line.kind)
+    if kind is None:
+        raise line.fault(f"there is no kind of object '{line.kind[:64]}' in an export.")
+    value = line.value
+    if not isinstance(value.get("id"), str) or not _ID.fullmatch(value["id"]):
+        raise line.fault("its 'id' is no id.")
+    try:
+        _METADATA.validate_python(value.get("metadata") or {}, strict=True)
+        _ATTRIBUTES.validate_python(value.get("attributes") or {}, strict=True)
+        if request := kind.request:
+            given = request.model_fields.keys() & value.keys() - kind.unchecked
+            fields = {name: value[name] for name in given if value[name] is not None}
+            request.model_validate_json(orjson.dumps(fields))
+    except (ValidationError, orjson.JSONEncodeError) as error:
+        raise line.fault(_reason(error)) from error
+    return kind
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return "it cannot be read."
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"invalid '{'.'.join(str(part) for part in first['loc'])}': {first['msg']}."
+
+
+def references(value: Any) -> Iterator[tuple[Any, str | int]]:
+    """Every place in an object that names another one: what holds the name, and under which key or index."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key in _NAMES_ONE and isinstance(inner, str):
+                yield value, key
+            elif key in _NAMES_SEVERAL and isinstance(inner, list):
+                yield from ((inner, index) for index, name in enumerate(inner) if isinstance(name, str))
+            elif key not in _FOREIGN:
+                yield from references(inner)
+
+
+def settle(kind: str, value: Json) -> None:
+    """End what was under way: nobody drives an imported run, and a file of a vector store is processed anew."""
+    now = int(time.time())
+    status = value.get("status")
+    if kind == "thread.run" and status in ACTIVE:
+        value |= {"status": "cancelled", "cancelled_at": now, "required_action": None}
+    elif kind == "thread.run.step" and status == "in_progress":
+        value |= {"status": "cancelled", "cancelled_at": now}
+    elif kind == "thread.message" and status == "in_progress":
+        value |= {"status": "incomplete", "incomplete_at": now, "incomplete_details": {"reason": "run_cancelled"}}
+    elif kind == "vector_store.file" and status == "completed":
+        value |= {"status": "in_progress", "usage_bytes": 0}
+
+
+def stored(kind: Kind, line: Line) -> tuple[str, int]:
+    """The object as it is kept, and a message's size in tokens, 0 for other objects.
+
+    Raises:
+        InvalidRequest: it does not have the fields that its kind has.
+    """
+    try:
+        made = kind.model.model_validate_json(orjson.dumps(line.value))
+    except (ValidationError, orjson.JSONEncodeError) as error:
+        raise line.fault(_reason(error)) from error
+    return made.model_dump_json(), message_tokens(made) if isinstance(made, Message) else 0

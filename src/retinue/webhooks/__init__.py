@@ -1,0 +1,1 @@
+"""Webhooks: keeping them, signing what they receive, delivering it."""

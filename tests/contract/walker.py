@@ -1,0 +1,119 @@
+"""The objects that a walk through the operations needs, made as each operation wants them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+from tests.harness import Api, function
+from tests.scripted import Call, Reply
+
+from .operations import Operation
+from .spec import Json
+
+_numbers = itertools.count(1)
+
+
+def model(request: Json) -> Reply:
+    """A model that calls the function `look` once in a run whose instructions ask for it, and else says something."""
+    called = any("tool_calls" in message for message in request["messages"])
+    asked = any("Please look." in str(message["content"]) for message in request["messages"])
+    if asked and not called:
+        return Reply(tool_calls=[Call("look", {"at": "the moon"})])
+    return Reply(text="All is well.")
+
+
+class Objects:
+    """Objects of one project for one version: `values` has their ids by the names that paths and bodies use."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.values: dict[str, str] = {}
+
+    async def make(self) -> None:
+        """Make one of each kind; the run has ended after a function call and an answer."""
+        self.values["file"] = await self._file("notes.txt", b"Notes.")
+        self.values["image"] = await self._file("cat.png", b"\x89PNG\r\n\x1a\n")
+        self.values["vector_store"] = (await self._api.post("/vector_stores"))["id"]
+        assistant = await self._assistant()
+        thread = await self._api.thread("Hello")
+        self.values |= {"assistant": assistant, "assistant_id": assistant, "thread_id": thread}
+        run = await self._waiting_run(thread)
+        outputs = [{"tool_call_id": self.values["call"], "output": "the moon"}]
+        path = f"/threads/{thread}/runs/{run}"
+        await self._api.post(path + "/submit_tool_outputs", {"tool_outputs": outputs})
+        await self._api.until({"id": run, "thread_id": thread}, "completed")
+        step = (await self._api.get(path + "/steps"))["data"][0]["id"]
+        message = (await self._api.get(f"/threads/{thread}/messages?order=asc"))["data"][0]["id"]
+        self.values |= {"run_id": run, "run": run, "step_id": step, "message_id": message}
+
+    async def place(self, operation: Operation) -> dict[str, str]:
+        """The values for one request of this operation: with an object of its own where the operation uses it up."""
+        values = dict(self.values)
+        match operation.name.partition(" ")[2], operation.method:
+            case "/assistants/{assistant_id}", "DELETE":
+                values["assistant_id"] = await self._assistant()
+            case "/threads/{thread_id}", "DELETE":
+                values["thread_id"] = await self._api.thread()
+            case "/threads/{thread_id}/messages/{message_id}", "DELETE":
+                message = await self._api.post(f"/threads/{values['thread_id']}/messages", _MESSAGE)
+                values["message_id"] = message["id"]
+            case "/threads/{thread_id}/runs", "POST":
+                values["thread_id"] = await self._api.thread("Hello")
+            case (
+                "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs" | "/threads/{thread_id}/runs/{run_id}/cancel",
+                _,
+            ):
+                values["thread_id"] = await self._api.thread("Hello")
+                values["run_id"] = await self._waiting_run(values["thread_id"])
+                values["call"] = self.values["call"]
+            case "/assistants/{assistant_id}/files" | "/assistants/{assistant_id}/files/{file_id}", _:
+                values["assistant_id"] = await self._assistant()
+                values["file_id"] = await self._assistant_file(values["assistant_id"])
+            case path, _ if path.startswith("/threads/{thread_id}/messages/{message_id}/files"):
+                body = {**_MESSAGE, "file_ids": [values["file"]]}
+                message = await self._api.post(f"/threads/{values['thread_id']}/messages", body)
+                values |= {"message_id": message["id"], "file_id": values["file"]}
+            case _:
+                pass
+        return values
+
+    async def _assistant(self) -> str:
+        return await self._api.assistant(tools=[function("look", at="string")], name=f"Tutor {next(_numbers)}")
+
+    async def _assistant_file(self, assistant: str) -> str:
+        made = await self._api.post(f"/assistants/{assistant}/files", {"file_id": self.values["file"]})
+        return made["id"]
+
+    async def _waiting_run(self, thread: str) -> str:
+        """A run that waits for the output of one call, whose id it keeps."""
+        body = {"assistant_id": self.values["assistant"], "instructions": "Please look."}
+        run = await self._api.post(f"/threads/{thread}/runs", body)
+        run = await self._api.until(run, "requires_action")
+        self.values["call"] = run["required_action"]["submit_tool_outputs"]["tool_calls"][0]["id"]
+        return run["id"]
+
+    async def _file(self, name: str, content: bytes) -> str:
+        answer = await self._api.upload(content, filename=name)
+        assert answer.status == 200, answer.body
+        return answer.body["id"]
+
+
+_MESSAGE: Json = {"role": "user", "content": "Hello"}
+
+
+def filled(value: Any, values: dict[str, str]) -> Any:
+    """A body, or a path, with ids in place of their names."""
+    if isinstance(value, str):
+        return values[value[1:]] if value.startswith("$") else value
+    if isinstance(value, dict):
+        return {key: filled(inner, values) for key, inner in value.items()}
+    return [filled(inner, values) for inner in value] if isinstance(value, list) else value
+
+
+async def until_free(api: Api, answer: Json) -> None:
+    """Wait until a run that an answer tells of has ended or waits: then it does nothing more."""
+    if answer.get("object") == "thread.run":
+        async with asyncio.timeout(20):
+            await api.until(answer)
