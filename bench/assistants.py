@@ -19,7 +19,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -222,13 +222,10 @@ async def measure(options: argparse.Namespace, work: Path, node: str) -> None:
     print(f"\n{text}\nWritten to {HERE / 'RESULTS.md'}")
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4, help="length of one closed loop")
-    parser.add_argument("--concurrency", default="1,8,32")
-    parser.add_argument("--limit", type=float, default=900, help="seconds after which everything is ended")
-    options = parser.parse_args()
+async def limited(
+    measure: Callable[[argparse.Namespace, Path, str], Awaitable[None]], options: argparse.Namespace
+) -> None:
+    """Call `measure` with the options, a folder to work in and the path of node, for `options.limit` seconds."""
     node = shutil.which("node")
     if node is None:
         raise SystemExit("The upstream needs node on the PATH. Debian, Ubuntu: sudo apt-get install nodejs")
@@ -238,6 +235,15 @@ async def main() -> None:
                 await measure(options, Path(work), node)
         except TimeoutError:
             raise SystemExit(f"not done after {options.limit:g} s") from None
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4, help="length of one closed loop")
+    parser.add_argument("--concurrency", default="1,8,32")
+    parser.add_argument("--limit", type=float, default=900, help="seconds after which everything is ended")
+    await limited(measure, parser.parse_args())
 
 
 if __name__ == "__main__":

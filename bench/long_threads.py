@@ -9,16 +9,14 @@ one with many, and runs an assistant on them in turn. Writes THREADS.md.
 import argparse
 import asyncio
 import datetime
-import shutil
 import statistics
-import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 
-from assistants import HERE, KEY, MODEL, machine, start_retinue, start_upstream
+from assistants import HERE, KEY, MODEL, limited, machine, start_retinue, start_upstream
 
 SHORT = 50
 #: Messages that one request adds: the API's limit.
@@ -108,16 +106,7 @@ async def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--limit", type=float, default=900, help="seconds after which everything is ended")
-    options = parser.parse_args()
-    node = shutil.which("node")
-    if node is None:
-        raise SystemExit("The upstream needs node on the PATH. Debian, Ubuntu: sudo apt-get install nodejs")
-    with tempfile.TemporaryDirectory(prefix="retinue-bench-") as work:
-        try:
-            async with asyncio.timeout(options.limit):
-                await measure(options, Path(work), node)
-        except TimeoutError:
-            raise SystemExit(f"not done after {options.limit:g} s") from None
+    await limited(measure, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Generator[T]:
 
 def empty(conninfo: str) -> None:
     """Forget all that earlier tests wrote. Rows are few, so deleting them is quicker than truncating the tables."""
-    objects = ("projects", "assistants", "threads", "idempotency_keys", "webhooks", "webhook_deliveries")
+    objects = ("projects", "assistants", "threads", "idempotency_keys", "webhook_endpoints", "webhook_deliveries")
     knowledge = ("files", "vector_stores", "loose_blobs")
     tables = (*objects, *knowledge, "procrastinate_periodic_defers", "procrastinate_jobs")
     with psycopg.connect(conninfo) as connection:

@@ -171,13 +171,13 @@ class Settings(BaseSettings):
     #: Private or reserved addresses that such requests may go to nevertheless: networks (`10.1.0.0/16`), addresses, or
     #: host names, which are then allowed whatever their address.
     egress_allow: list[str] = Field(default_factory=list[str])
-    #: Most webhooks of a project.
+    #: Most webhook endpoints of a project.
     max_webhooks: int = Field(default=20, ge=1)
-    #: Seconds that a webhook's receiver has to answer.
+    #: Seconds that the receiver of a webhook has to answer.
     webhook_timeout: float = Field(default=15, gt=0, le=300)
     #: Deliveries that one process has under way at once.
     webhook_concurrency: int = Field(default=32, ge=1, le=1000)
-    #: How often an event is sent to a webhook that does not take it, before it is given up.
+    #: How often an event is sent to an endpoint that does not take it, before it is given up.
     webhook_attempts: int = Field(default=11, ge=1, le=50)
     #: Seconds between the first try and the second. Each further wait is three times as long, at most nine hours.
     webhook_retry_after: float = Field(default=5, gt=0, le=3600)

@@ -13,6 +13,7 @@ from retinue.settings import ModelSettings, Settings
 
 from ..harness import OTHER_KEY, Api, Server, empty, serving
 from ..scripted import ScriptedUpstream
+from ..webhooks import Receiver, receiving
 
 
 @pytest.fixture
@@ -61,6 +62,13 @@ async def other(server: Server, api: Api) -> Api:
     """A client of another project."""
     await server.add_project(OTHER_KEY)
     return api.with_key(OTHER_KEY)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A webhook's receiver."""
+    async with receiving() as receiver:
+        yield receiver
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -199,6 +199,35 @@ async def rows(server: Server) -> list[Any]:
     return await server.app.state.store.database.rows("select key, owner from idempotency_keys", {})
 
 
+# --- what is kept
+
+
+ENDPOINT = {"name": "Once", "url": "http://127.0.0.1:9/", "event_types": ["*"]}
+
+
+@pytest.mark.settings(egress_allow=["127.0.0.1"])
+async def test_a_secret_that_is_shown_again_is_not_readable_in_the_database(api: Api, server: Server) -> None:
+    made = [await send(api, "/webhook_endpoints", ENDPOINT, extension=True) for _ in range(2)]
+    path = f"/webhook_endpoints/{made[0].body['id']}/rotate_secret"
+    turned = [await send(api, path, key="key-2", extension=True) for _ in range(2)]
+    for first, again in (made, turned):
+        assert (again.body, replayed(again)) == (first.body, True)
+    assert made[0].body["signing_secret"] != turned[0].body["signing_secret"]
+    kept = await server.app.state.store.database.rows("select answer from idempotency_keys", {})
+    assert len(kept) == 2
+    for (answer,) in kept:
+        assert b"whsec_" not in answer
+        assert b"Once" not in answer
+
+
+async def test_an_answer_that_was_kept_with_another_secret_key(api: Api, server: Server) -> None:
+    await send(api, "/assistants", NEW)
+    await server.app.state.store.database.execute("update idempotency_keys set answer = 'nonsense'", {})
+    answer = await send(api, "/assistants", NEW)
+    assert (answer.status, answer.body["error"]["code"]) == (400, "idempotency_answer_not_kept")
+    assert await assistants(api) == 1
+
+
 @pytest.mark.settings(idempotency_keep=0.01)
 async def test_old_answers_are_deleted(api: Api, server: Server) -> None:
     await send(api, "/assistants", NEW)

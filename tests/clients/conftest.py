@@ -75,6 +75,7 @@ def programs(postgres: str, tmp_path: Path) -> Iterator[Programs]:
     empty(postgres)
     with upstream_in_thread(converse) as upstream:
         models = {"scripted": ModelSettings(base_url=upstream.base_url, retries=0)}
-        settings = Settings(data=tmp_path / "data", models=models, default_model="scripted")
+        # Programs receive webhooks on loopback.
+        settings = Settings(data=tmp_path / "data", models=models, default_model="scripted", egress_allow=["127.0.0.1"])
         with in_thread(serving(settings, postgres)) as server:
             yield Programs(server.url + "/v1", tmp_path)

@@ -26,5 +26,9 @@ def test_files_and_vector_stores(programs: Programs, line: str) -> None:
     programs.python(line, "vector_stores")
 
 
+def test_webhooks(programs: Programs) -> None:
+    programs.python(INSTALLED, "webhooks")
+
+
 def test_langchain(programs: Programs) -> None:
     programs.python("langchain-classic", "langchain_assistant")

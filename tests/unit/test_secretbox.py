@@ -13,30 +13,31 @@ from retinue.store.secretbox import SecretBox, SecretUnreadable
 
 
 def test_what_is_sealed_can_be_opened_by_the_next_process(tmp_path: Path) -> None:
-    sealed = SecretBox(Settings(data=tmp_path)).seal("whsec_é")
+    data = tmp_path / "new" / "data"
+    sealed = SecretBox(Settings(data=data)).seal(b"whsec_\xff")
     assert b"whsec" not in sealed
-    assert SecretBox(Settings(data=tmp_path)).open(sealed) == "whsec_é"
-    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
-    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert SecretBox(Settings(data=data)).open(sealed) == b"whsec_\xff"
+    assert [path.name for path in data.iterdir()] == ["secret_key"]
+    assert (data / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
 def test_processes_that_make_the_key_at_once_agree(tmp_path: Path) -> None:
     boxes = [SecretBox(Settings(data=tmp_path)) for _ in range(16)]
     with ThreadPoolExecutor(16) as threads:
-        sealed = list(threads.map(lambda box: box.seal("secret"), boxes))
-    assert {SecretBox(Settings(data=tmp_path)).open(one) for one in sealed} == {"secret"}
+        sealed = list(threads.map(lambda box: box.seal(b"secret"), boxes))
+    assert {SecretBox(Settings(data=tmp_path)).open(one) for one in sealed} == {b"secret"}
     assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
 
 
 def test_a_configured_key_writes_no_file(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, secret_key="k" * 32)
-    assert SecretBox(settings).open(SecretBox(settings).seal("secret")) == "secret"
+    assert SecretBox(settings).open(SecretBox(settings).seal(b"secret")) == b"secret"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_key_and_damage(tmp_path: Path) -> None:
     box = SecretBox(Settings(data=tmp_path, secret_key="k" * 32))
-    sealed = box.seal("secret")
+    sealed = box.seal(b"secret")
     with pytest.raises(SecretUnreadable):
         SecretBox(Settings(data=tmp_path, secret_key="l" * 32)).open(sealed)
     with pytest.raises(SecretUnreadable):

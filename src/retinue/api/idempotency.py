@@ -97,7 +97,8 @@ async def _replay(kept: Kept, request: str, body: _Body, send: Send) -> None:
         raise _reused()
     if kept.answer is None:
         raise InvalidRequest(
-            "The request with this Idempotency-Key was worked on; its answer was too long to be kept.",
+            "The request with this Idempotency-Key was worked on; its answer was too long to be kept, "
+            "or was kept by a server with another `secret_key`.",
             code="idempotency_answer_not_kept",
         )
     headers = [*kept.headers, (b"idempotent-replayed", b"true")]

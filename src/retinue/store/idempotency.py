@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import orjson
+import structlog
 
 from .database import Database
+from .secretbox import SecretBox, SecretUnreadable
+
+log = structlog.get_logger(__name__)
 
 #: Takes a key that is free: unknown, too old, or left by a server that died while it worked on the request.
 _CLAIM = """
@@ -65,7 +69,7 @@ class Kept:
         body_hash: hash of its body; None while it is busy.
         status: HTTP status of its answer; 0 while it is busy.
         headers: headers of its answer.
-        answer: body of its answer; None if it was too long to be kept.
+        answer: body of its answer; None if it was too long to be kept, or was encrypted with another key.
     """
 
     request: str
@@ -77,17 +81,19 @@ class Kept:
 
 
 class IdempotencyKeys:
-    """Idempotency keys of projects."""
+    """Idempotency keys of projects. Answers are kept encrypted: some show a secret that is shown only once."""
 
-    def __init__(self, database: Database, *, lease: float, keep: float) -> None:
+    def __init__(self, database: Database, secrets: SecretBox, *, lease: float, keep: float) -> None:
         """Describe how long keys last.
 
         Args:
             database: where they are.
+            secrets: what answers are encrypted with.
             lease: seconds for which a key stays taken by a server that no longer renews its claim.
             keep: seconds for which an answer is kept.
         """
         self._database = database
+        self._secrets = secrets
         self._lease = lease
         self._keep = keep
 
@@ -115,7 +121,7 @@ class IdempotencyKeys:
             body_hash=body_hash,
             status=status or 0,
             headers=tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs),
-            answer=answer,
+            answer=self._open(answer),
         )
 
     async def renew(self, claim: Claim) -> None:
@@ -132,7 +138,8 @@ class IdempotencyKeys:
     ) -> None:
         """Keep what the request was answered; see `Kept` for the arguments. Nothing if the claim was lost."""
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-        values = {"body_hash": body_hash, "status": status, "headers": orjson.dumps(pairs), "answer": answer}
+        sealed = None if answer is None else self._secrets.seal(answer)
+        values = {"body_hash": body_hash, "status": status, "headers": orjson.dumps(pairs), "answer": sealed}
         await self._database.execute(_ANSWER, {**_identity(claim), **values})
 
     async def free(self, claim: Claim) -> None:
@@ -142,6 +149,13 @@ class IdempotencyKeys:
     async def forget_old(self) -> None:
         """Delete answers that need no longer be kept."""
         await self._database.execute(_FORGET, {"keep": self._keep})
+
+    def _open(self, sealed: bytes | None) -> bytes | None:
+        try:
+            return None if sealed is None else self._secrets.open(sealed)
+        except SecretUnreadable as error:
+            log.warning("a kept answer cannot be read", error=str(error))
+            return None
 
 
 def _identity(claim: Claim) -> dict[str, str]:

@@ -16,7 +16,7 @@ from .runs import Runs, Steps
 from .secretbox import SecretBox
 from .transfer import Transfers
 from .vector_stores import FileBatches, VectorStoreFiles, VectorStores
-from .webhooks import Deliveries, Webhooks
+from .webhooks import WebhookDeliveries, WebhookEndpoints
 
 
 class Store:
@@ -40,10 +40,12 @@ class Store:
         self.file_batches = FileBatches(self.database)
         self.chunks = Chunks(self.database)
         self.transfers = Transfers(self.database, self.queue, most=settings.max_transfers)
-        self.idempotency = IdempotencyKeys(self.database, lease=settings.run_lease, keep=settings.idempotency_keep)
         self.secrets = SecretBox(settings)
-        self.webhooks = Webhooks(self.database)
-        self.deliveries = Deliveries(self.database)
+        self.idempotency = IdempotencyKeys(
+            self.database, self.secrets, lease=settings.run_lease, keep=settings.idempotency_keep
+        )
+        self.webhook_endpoints = WebhookEndpoints(self.database)
+        self.webhook_deliveries = WebhookDeliveries(self.database)
 
     async def open(self) -> None:
         """Open the connections. The database must have been migrated (`migrate.migrate`)."""

@@ -1,4 +1,4 @@
-"""Webhooks, and the events on their way to them. `publish_event` of the migrations writes the latter down."""
+"""Webhook endpoints, and the events on their way to them. `publish_event` of the migrations writes these down."""
 
 from __future__ import annotations
 
@@ -10,57 +10,66 @@ from typing import Any
 import orjson
 
 from ..errors import InvalidRequest
-from ..wire.webhooks import Webhook, WebhookDelivery
+from ..wire.webhooks import WebhookDelivery, WebhookEndpoint
 from .database import Database
 from .objects import Objects
 
 #: Notices on this channel say that there is something to deliver.
 CHANNEL = "webhook_deliveries"
 
+#: The secret before the present one, where it still counts.
+_FORMER = "case when old_secret_until > now() then old_secret end"
+
 _ADD = """
-    insert into webhooks (id, project_id, secret, body)
+    insert into webhook_endpoints (id, project_id, secret, body)
     select %(id)s, %(project)s, %(secret)s, %(body)s::jsonb
-    where (select count(*) from webhooks where project_id = %(project)s) < %(most)s
+    where (select count(*) from webhook_endpoints where project_id = %(project)s) < %(most)s
     returning id
 """
 
 _DELETE = """
     with gone as (
-        delete from webhooks where id = %(id)s and project_id = %(project)s returning id
+        delete from webhook_endpoints where id = %(id)s and project_id = %(project)s returning id
     ), forgotten as (
-        delete from webhook_deliveries using gone where webhook_id = gone.id
+        delete from webhook_deliveries using gone where endpoint_id = gone.id
     )
     select id from gone
 """
 
 _ROTATE = """
-    update webhooks set secret = %(secret)s,
+    update webhook_endpoints set secret = %(secret)s,
         old_secret = case when %(keep)s > 0 then secret end,
-        old_secret_until = now() + %(keep)s * interval '1 second'
+        old_secret_until = now() + %(keep)s * interval '1 second',
+        body = body || %(patch)s::jsonb
     where id = %(id)s and project_id = %(project)s returning body
 """
 
-#: Steps from one webhook to the next in the index of what waits, so that one with a long queue costs no more than
+_RECEIVER = f"""
+    select body ->> 'url', secret, {_FORMER} from webhook_endpoints
+    where id = %(id)s and project_id = %(project)s
+"""  # noqa: S608
+
+#: Steps from one endpoint to the next in the index of what waits, so that one with a long queue costs no more than
 #: one with a short one, and takes nothing from the others.
-_CLAIM = """
-    with recursive waiting (webhook_id) as (
-        select min(webhook_id) from webhook_deliveries where status = 'pending'
+_CLAIM = f"""
+    with recursive waiting (endpoint_id) as (
+        select min(endpoint_id) from webhook_deliveries where status = 'pending'
         union all
-        select (select min(webhook_id) from webhook_deliveries
-            where status = 'pending' and webhook_id > waiting.webhook_id)
-        from waiting where waiting.webhook_id is not null
+        select (select min(endpoint_id) from webhook_deliveries
+            where status = 'pending' and endpoint_id > waiting.endpoint_id)
+        from waiting where waiting.endpoint_id is not null
     ), due as (
         select delivery.id, body ->> 'url' as url, secret,
-            case when old_secret_until > now() then old_secret end as old_secret
-        from waiting join webhooks on webhooks.id = waiting.webhook_id
+            {_FORMER} as old_secret
+        from waiting join webhook_endpoints on webhook_endpoints.id = waiting.endpoint_id
         cross join lateral (
             select id, next_attempt_at from webhook_deliveries
-            where webhook_id = webhooks.id and status = 'pending'
+            where endpoint_id = webhook_endpoints.id and status = 'pending'
                 and next_attempt_at <= floor(extract(epoch from now()))::bigint
                 and (lease_expires_at is null or lease_expires_at < now())
             order by next_attempt_at limit %(each)s for update skip locked
         ) as delivery
-        where enabled and webhooks.id <> all(%(busy)s)
+        where enabled and webhook_endpoints.id <> all(%(busy)s)
         order by next_attempt_at limit %(limit)s
     )
     update webhook_deliveries set
@@ -69,15 +78,16 @@ _CLAIM = """
             'attempts', (body ->> 'attempts')::int + 1, 'last_attempt_at', floor(extract(epoch from now()))
         )
     from due where webhook_deliveries.id = due.id
-    returning due.id, webhook_id, (body ->> 'attempts')::int, body -> 'event', url, secret, old_secret
-"""
+    returning due.id, endpoint_id, (body ->> 'attempts')::int, body -> 'event', url, secret, old_secret
+"""  # noqa: S608
 
 _SETTLE = """
     with settled as (
         update webhook_deliveries set body = body || %(patch)s::jsonb, lease_owner = null, lease_expires_at = null
-        where id = %(id)s and lease_owner = %(owner)s returning webhook_id
+        where id = %(id)s and lease_owner = %(owner)s returning endpoint_id
     )
-    update webhooks set body = body || '{"enabled": false}' from settled where id = webhook_id and %(disable)s
+    update webhook_endpoints set body = body || '{"enabled": false}'
+    from settled where id = endpoint_id and %(disable)s
 """
 
 _RELEASE = """
@@ -88,7 +98,7 @@ _RELEASE = """
 _RETRY = f"""
     with again as (
         update webhook_deliveries set body = body || %(patch)s::jsonb
-        where id = %(id)s and webhook_id = %(parent)s and project_id = %(project)s returning body
+        where id = %(id)s and endpoint_id = %(parent)s and project_id = %(project)s returning body
     )
     select body, pg_notify('{CHANNEL}', '') from again
 """  # noqa: S608
@@ -97,82 +107,109 @@ _FORGET = "delete from webhook_deliveries where created_at < %(before)s"
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where events are sent, and how they are signed."""
+
+    url: str
+    #: Signing secrets, encrypted: the present one, then the one before where it still counts.
+    secrets: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class DueDelivery:
     """A delivery that the caller now has to make."""
 
     id: str
-    webhook: str
+    endpoint: str
     #: Which attempt this is; the first is 1.
     attempt: int
     #: The event in JSON, as it was written down.
     event: bytes
-    url: str
-    #: Signing secrets, encrypted: the new one, then the old one where it still counts.
-    secrets: Sequence[bytes]
+    receiver: Receiver
 
 
-class Webhooks(Objects[Webhook]):
-    """Webhooks of a project."""
+class WebhookEndpoints(Objects[WebhookEndpoint]):
+    """Webhook endpoints of a project."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, "webhooks", Webhook, "webhook")
+        super().__init__(database, "webhook_endpoints", WebhookEndpoint, "webhook endpoint")
         self._delete = _DELETE
 
-    async def add(self, project: str, webhook: Webhook, secret: bytes, most: int) -> None:
-        """Keep a new webhook.
+    async def add(self, project: str, endpoint: WebhookEndpoint, secret: bytes, most: int) -> None:
+        """Keep a new endpoint.
 
         Args:
             project: the caller's project.
-            webhook: the webhook.
+            endpoint: the endpoint.
             secret: its signing secret, encrypted.
-            most: how many webhooks a project may have.
+            most: how many endpoints a project may have.
 
         Raises:
             InvalidRequest: the project has that many.
         """
         values: dict[str, Any] = {
-            "id": webhook.id,
+            "id": endpoint.id,
             "project": project,
             "secret": secret,
-            "body": webhook.model_dump_json(),
+            "body": endpoint.model_dump_json(),
             "most": most,
         }
         if await self._database.row(_ADD, values) is None:
-            raise InvalidRequest(f"The project has {most} webhooks, and may have no more. Delete one first.")
+            raise InvalidRequest(f"The project has {most} webhook endpoints, and may have no more. Delete one first.")
 
-    async def rotate(self, project: str, identifier: str, secret: bytes, keep: float) -> Webhook:
-        """Give a webhook a new signing secret.
+    async def rotate(
+        self, project: str, identifier: str, secret: bytes, patch: dict[str, Any], *, keep: float
+    ) -> WebhookEndpoint:
+        """Give an endpoint a new signing secret.
 
         Args:
             project: the caller's project.
-            identifier: the webhook's id.
+            identifier: the endpoint's id.
             secret: the new secret, encrypted.
+            patch: fields to replace with it.
             keep: seconds for which the present one still counts.
 
         Raises:
-            NotFound: the project has no such webhook.
+            NotFound: the project has no such endpoint.
         """
-        values: dict[str, Any] = {"project": project, "id": identifier, "secret": secret, "keep": keep}
+        values: dict[str, Any] = {
+            "project": project,
+            "id": identifier,
+            "secret": secret,
+            "patch": orjson.dumps(patch).decode(),
+            "keep": keep,
+        }
         row = await self._database.row(_ROTATE, values)
         if row is None:
             raise self.not_found(identifier)
-        return Webhook.model_validate_json(row[0])
+        return WebhookEndpoint.model_validate_json(row[0])
+
+    async def receiver(self, project: str, identifier: str) -> Receiver:
+        """Where the events of an endpoint are sent.
+
+        Raises:
+            NotFound: the project has no such endpoint.
+        """
+        row = await self._database.row(_RECEIVER, {"project": project, "id": identifier})
+        if row is None:
+            raise self.not_found(identifier)
+        return _receiver(*row)
 
 
-class Deliveries(Objects[WebhookDelivery]):
-    """Deliveries to a webhook."""
+class WebhookDeliveries(Objects[WebhookDelivery]):
+    """Deliveries to a webhook endpoint."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, "webhook_deliveries", WebhookDelivery, "delivery", parent="webhook_id")
+        super().__init__(database, "webhook_deliveries", WebhookDelivery, "delivery", parent="endpoint_id")
 
-    async def retry(self, project: str, webhook: str, identifier: str) -> WebhookDelivery:
+    async def retry(self, project: str, endpoint: str, identifier: str) -> WebhookDelivery:
         """Have a delivery made again, now, whatever became of it.
 
         Raises:
-            NotFound: the webhook has no such delivery.
+            NotFound: the endpoint has no such delivery.
         """
         patch = {"status": "pending", "next_attempt_at": int(time.time())}
-        values = {"project": project, "parent": webhook, "id": identifier, "patch": orjson.dumps(patch).decode()}
+        values = {"project": project, "parent": endpoint, "id": identifier, "patch": orjson.dumps(patch).decode()}
         row = await self._database.row(_RETRY, values)
         if row is None:
             raise self.not_found(identifier)
@@ -185,13 +222,13 @@ class Deliveries(Objects[WebhookDelivery]):
             owner: who takes them.
             lease: seconds after which others may take them.
             limit: the most.
-            each: the most of one webhook.
-            busy: webhooks to leave alone.
+            each: the most of one endpoint.
+            busy: endpoints to leave alone.
         """
         values: dict[str, Any] = {"owner": owner, "lease": lease, "limit": limit, "each": each, "busy": list(busy)}
         return [
-            DueDelivery(identifier, webhook, attempt, event, url, [secret, old] if old else [secret])
-            for identifier, webhook, attempt, event, url, secret, old in await self._database.rows(_CLAIM, values)
+            DueDelivery(identifier, endpoint, attempt, event, _receiver(url, secret, old))
+            for identifier, endpoint, attempt, event, url, secret, old in await self._database.rows(_CLAIM, values)
         ]
 
     async def settle(self, identifier: str, owner: str, patch: dict[str, Any], *, disable: bool = False) -> None:
@@ -201,7 +238,7 @@ class Deliveries(Objects[WebhookDelivery]):
             identifier: the delivery's id.
             owner: who claimed it.
             patch: fields to replace.
-            disable: whether the webhook is to receive no more.
+            disable: whether the endpoint is to receive no more.
         """
         values = {"id": identifier, "owner": owner, "patch": orjson.dumps(patch).decode(), "disable": disable}
         await self._database.execute(_SETTLE, values)
@@ -213,3 +250,7 @@ class Deliveries(Objects[WebhookDelivery]):
     async def forget(self, before: float) -> None:
         """Delete what was created before this time, in seconds since 1970."""
         await self._database.execute(_FORGET, {"before": int(before)})
+
+
+def _receiver(url: str, secret: bytes, old_secret: bytes | None) -> Receiver:
+    return Receiver(url, [secret, old_secret] if old_secret else [secret])

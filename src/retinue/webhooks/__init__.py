@@ -1,1 +1,1 @@
-"""Webhooks: keeping them, signing what they receive, delivering it."""
+"""Webhooks: keeping their endpoints, signing what these receive, delivering it."""

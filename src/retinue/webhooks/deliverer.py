@@ -1,4 +1,4 @@
-"""Sends events to webhooks: each by one process at a time, again and again until it is taken or given up."""
+"""Delivers events to webhook endpoints: each by one process at a time, until it is taken or given up."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from ..store.ids import new_id
 from ..store.secretbox import SecretUnreadable
 from ..store.store import Store
 from ..store.webhooks import CHANNEL, DueDelivery
-from ..wire.common import to_json
 from ..wire.webhooks import WebhookEvent
-from .signing import signature
+from .sender import Sender
 
 log = structlog.get_logger(__name__)
 
-#: Deliveries to one webhook at once, roughly: a slow receiver holds up its own events only.
+#: Deliveries to one endpoint at once, roughly: a slow receiver holds up its own events only.
 _EACH = 4
 #: Seconds after which a process looks for deliveries that it was not told of.
 _SWEEP = 5.0
@@ -45,7 +44,7 @@ class Deliverer:
     def __init__(self, store: Store, egress: Egress, settings: Settings) -> None:
         """To be made before the store is opened: it listens for what there is to deliver."""
         self._store = store
-        self._egress = egress
+        self._sender = Sender(egress, store.secrets, settings.webhook_timeout)
         self._settings = settings
         self._owner = new_id("proc_")
         self._woken = asyncio.Event()
@@ -66,7 +65,7 @@ class Deliverer:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._working:
             with contextlib.suppress(ApiError, psycopg.Error):
-                await self._store.deliveries.release(self._owner)
+                await self._store.webhook_deliveries.release(self._owner)
 
     async def _keep_working(self) -> None:
         while True:
@@ -87,16 +86,16 @@ class Deliverer:
         if room < 1:
             return False
         counts = Counter(self._under_way.values())
-        claimed = await self._store.deliveries.claim(
+        claimed = await self._store.webhook_deliveries.claim(
             self._owner,
             lease=self._settings.webhook_timeout + _LEASE_MARGIN,
             limit=room,
             each=_EACH,
-            busy=[webhook for webhook, count in counts.items() if count >= _EACH],
+            busy=[endpoint for endpoint, count in counts.items() if count >= _EACH],
         )
         for due in claimed:
             task = asyncio.create_task(self._deliver(due))
-            self._under_way[task] = due.webhook
+            self._under_way[task] = due.endpoint
             task.add_done_callback(self._done)
         return bool(claimed)
 
@@ -106,7 +105,8 @@ class Deliverer:
 
     async def _deliver(self, due: DueDelivery) -> None:
         try:
-            status, error = await self._send(due), None
+            event = WebhookEvent.model_validate_json(due.event)
+            status, error = await self._sender.send(event, due.receiver), None
             if not 200 <= status < 300:
                 error = f"The receiver answered with status {status}."
         except (EgressRefused, EgressFailed, SecretUnreadable) as failure:
@@ -124,28 +124,12 @@ class Deliverer:
             patch["next_attempt_at"] = int(time.time() + wait)
             asyncio.get_running_loop().call_later(wait, self._woken.set)
         if error is not None:
-            log.info("delivery failed", delivery=due.id, webhook=due.webhook, attempt=due.attempt, error=error)
+            log.info("delivery failed", delivery=due.id, endpoint=due.endpoint, attempt=due.attempt, error=error)
         try:
-            await self._store.deliveries.settle(due.id, self._owner, patch, disable=status == _GONE)
+            await self._store.webhook_deliveries.settle(due.id, self._owner, patch, disable=status == _GONE)
         except (ApiError, psycopg.Error) as failure:
             # Its claim runs out, and it is sent again: receivers know it by its id.
             log.warning("cannot write down a delivery", delivery=due.id, error=str(failure))
-
-    async def _send(self, due: DueDelivery) -> int:
-        """Send an event; returns the status that it was answered with."""
-        event = WebhookEvent.model_validate_json(due.event)
-        body = to_json(event)
-        timestamp = int(time.time())
-        secrets = [self._store.secrets.open(secret) for secret in due.secrets]
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": event.id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": " ".join(signature(secret, event.id, timestamp, body) for secret in secrets),
-        }
-        limit = self._settings.webhook_timeout
-        async with self._egress.request("POST", due.url, headers=headers, body=body, timeout=limit) as response:
-            return response.status
 
     def _wait(self, attempt: int) -> float:
         """Seconds until the next attempt, different ones for deliveries that failed together."""
@@ -154,5 +138,5 @@ class Deliverer:
 
     async def _forget(self) -> None:
         if time.monotonic() >= self._forget_at:
-            await self._store.deliveries.forget(time.time() - self._settings.webhook_keep_days * 86400)
+            await self._store.webhook_deliveries.forget(time.time() - self._settings.webhook_keep_days * 86400)
             self._forget_at = time.monotonic() + _FORGET_EVERY

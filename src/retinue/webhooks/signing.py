@@ -8,11 +8,18 @@ import hmac
 import secrets
 
 _PREFIX = "whsec_"
+#: Characters of a secret that anybody may see: 24 of its 256 bits.
+_SHOWN = 4
 
 
 def new_secret() -> str:
     """A signing secret: `whsec_` and 32 random bytes in base64."""
     return _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def hint(secret: str) -> str:
+    """What may be shown of a secret, to tell it from others: its end."""
+    return f"{_PREFIX}...{secret[-_SHOWN:]}"
 
 
 def signature(secret: str, identifier: str, timestamp: int, body: bytes) -> str:

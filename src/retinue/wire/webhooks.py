@@ -1,12 +1,12 @@
-"""Webhooks: where events of a project are sent, and what was sent. An extension; the event is in OpenAI's shape."""
+"""Webhook endpoints: where events of a project are sent, and what was sent. Types of events are our own."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from .common import Deleted, Metadata, WireObject, WireRequest
+from .common import Deleted, WireObject, WireRequest
 from .files import FileObject
 from .runs import Run, RunStatus
 from .vector_stores import VectorStoreFile
@@ -21,6 +21,12 @@ EVENTS: dict[str, type[WireObject]] = {
 }
 
 
+def _check_type(value: str) -> str:
+    if value not in EVENTS:
+        raise ValueError(f"there is no type of event '{value[:80]}'. Types are: {', '.join(EVENTS)}")
+    return value
+
+
 def _check_pattern(value: str) -> str:
     begins = value.removesuffix("*")
     if value not in EVENTS and not (begins != value and any(name.startswith(begins) for name in EVENTS)):
@@ -28,35 +34,69 @@ def _check_pattern(value: str) -> str:
     return value
 
 
+EventType = Annotated[str, AfterValidator(_check_type)]
 #: A type of event, or the beginning of some with `*` for the rest: `thread.run.*`, `*`.
 EventPattern = Annotated[str, StringConstraints(pattern=r"^([a-z_]+\.)*([a-z_]+|\*)$"), AfterValidator(_check_pattern)]
 EventPatterns = Annotated[list[EventPattern], Field(min_length=1, max_length=64)]
-WebhookUrl = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
-Description = Annotated[str, StringConstraints(max_length=512)]
+EndpointName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+EndpointUrl = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 
 
-class Webhook(WireObject):
+class WebhookEndpoint(WireObject):
     """An address to which events are sent."""
 
+    internal: ClassVar[frozenset[str]] = frozenset({"enabled"})
+
     id: str
-    object: Literal["webhook"] = "webhook"
+    object: Literal["webhook_endpoint"] = "webhook_endpoint"
     created_at: int
+    #: When name, address, types of events or secret were last changed.
+    updated_at: int
+    name: str
     url: str
-    events: list[str]
+    event_types: list[str]
+    #: The end of the signing secret, to tell it from others.
+    signing_secret_hint: str
+    #: Whether events are sent; seen and changed as `WebhookEndpointStatus`.
     enabled: bool = True
-    description: str | None = None
-    metadata: dict[str, str] = Field(default_factory=dict[str, str])
 
 
-class WebhookWithSecret(Webhook):
-    """A webhook as it is shown once, when its secret is new."""
+class WebhookEndpointWithSecret(WebhookEndpoint):
+    """An endpoint as it is shown once, when its secret is new."""
 
     #: `whsec_` and the secret in base64, as Standard Webhooks has it.
     signing_secret: str
 
 
+class WebhookEndpointStatus(WireObject):
+    """Whether events are sent to an endpoint: an extension."""
+
+    object: Literal["webhook_endpoint.status"] = "webhook_endpoint.status"
+    webhook_endpoint_id: str
+    enabled: bool
+
+
+class WebhookEndpointTestResult(WireObject):
+    """What a test was answered with."""
+
+    object: Literal["webhook_endpoint.test"] = "webhook_endpoint.test"
+    webhook_endpoint_id: str
+    event_type: str
+    #: HTTP status of the receiver's answer, whatever it is.
+    status_code: int
+    #: That there was an answer.
+    success: Literal[True] = True
+
+
+class WebhookEventTypeList(WireObject):
+    """The types of events that there are."""
+
+    object: Literal["list"] = "list"
+    data: list[str]
+
+
 class WebhookEvent(WireObject):
-    """What a webhook receives."""
+    """What an endpoint receives."""
 
     id: str
     object: Literal["event"] = "event"
@@ -73,12 +113,12 @@ class WebhookEvent(WireObject):
 
 
 class WebhookDelivery(WireObject):
-    """One event on its way to one webhook."""
+    """One event on its way to one endpoint: an extension."""
 
     id: str
-    object: Literal["webhook.delivery"] = "webhook.delivery"
+    object: Literal["webhook_endpoint.delivery"] = "webhook_endpoint.delivery"
     created_at: int
-    webhook_id: str
+    webhook_endpoint_id: str
     #: `pending` until the receiver took the event or Retinue gave up.
     status: Literal["pending", "delivered", "failed"]
     attempts: int
@@ -90,28 +130,36 @@ class WebhookDelivery(WireObject):
     event: WebhookEvent
 
 
-class WebhookCreate(WireRequest):
-    """Body of `POST /webhooks`."""
+class WebhookEndpointCreate(WireRequest):
+    """Body of `POST /webhook_endpoints`."""
 
-    url: WebhookUrl
-    events: EventPatterns
-    enabled: bool = True
-    description: Description | None = None
-    metadata: Metadata | None = None
+    name: EndpointName
+    url: EndpointUrl
+    event_types: EventPatterns
 
 
-class WebhookModify(WireRequest):
-    """Body of `POST /webhooks/{id}`."""
+class WebhookEndpointModify(WireRequest):
+    """Body of `POST /webhook_endpoints/{id}`: what is absent stays as it is."""
 
-    url: WebhookUrl | None = None
-    events: EventPatterns | None = None
-    enabled: bool | None = None
-    description: Description | None = None
-    metadata: Metadata | None = None
+    name: EndpointName | None = None
+    url: EndpointUrl | None = None
+    event_types: EventPatterns | None = None
+
+
+class WebhookEndpointStatusModify(WireRequest):
+    """Body of `POST /webhook_endpoints/{id}/status`."""
+
+    enabled: bool
+
+
+class WebhookEndpointTest(WireRequest):
+    """Body of `POST /webhook_endpoints/{id}/test`."""
+
+    event_type: EventType
 
 
 class SecretRotate(WireRequest):
-    """Body of `POST /webhooks/{id}/rotate_secret`."""
+    """Body of `POST /webhook_endpoints/{id}/rotate_secret`."""
 
     #: Whether events are signed with the old secret too, for a day.
     keep_old_secret_active_for_24_hours: bool = False

@@ -1,6 +1,6 @@
--- Webhooks: what happens is written down for each webhook that wants it, in the transaction in which it happens.
+-- Webhooks: what happens is written down for each endpoint that wants it, in the transaction in which it happens.
 
-create table webhooks (
+create table webhook_endpoints (
     id               text primary key,
     project_id       text not null,
     position         bigint generated always as identity,
@@ -11,14 +11,14 @@ create table webhooks (
     old_secret_until timestamptz,
     body             jsonb not null
 );
-create index webhooks_by_project on webhooks (project_id, position);
+create index webhook_endpoints_by_project on webhook_endpoints (project_id, position);
 
--- One event on its way to one webhook. No foreign key: while a webhook is being deleted, its key would hold up, and
+-- One event on its way to one endpoint. No foreign key: while an endpoint is being deleted, its key would hold up, and
 -- then fail, the transactions in which things happen.
 create table webhook_deliveries (
     id               text primary key,
     project_id       text not null,
-    webhook_id       text not null,
+    endpoint_id      text not null,
     position         bigint generated always as identity,
     status           text not null generated always as (body ->> 'status') stored,
     created_at       bigint not null generated always as ((body ->> 'created_at')::bigint) stored,
@@ -28,17 +28,17 @@ create table webhook_deliveries (
     lease_expires_at timestamptz,
     body             jsonb not null
 );
-create index webhook_deliveries_by_webhook on webhook_deliveries (webhook_id, position);
+create index webhook_deliveries_by_endpoint on webhook_deliveries (endpoint_id, position);
 create index webhook_deliveries_by_age on webhook_deliveries (created_at);
-create index due_webhook_deliveries on webhook_deliveries (webhook_id, next_attempt_at) where status = 'pending';
+create index due_webhook_deliveries on webhook_deliveries (endpoint_id, next_attempt_at) where status = 'pending';
 
--- Writes an event down for every enabled webhook of the project that wants its type; wakes those who deliver.
+-- Writes an event down for every enabled endpoint of the project that wants its type; wakes those who deliver.
 create function publish_event(of_project text, of_type text, data jsonb) returns void language plpgsql as $$
 declare
     happened bigint := floor(extract(epoch from clock_timestamp()));
     event jsonb;
 begin
-    if not exists (select from webhooks where project_id = of_project and enabled) then
+    if not exists (select from webhook_endpoints where project_id = of_project and enabled) then
         return;
     end if;
     event := jsonb_build_object(
@@ -46,15 +46,15 @@ begin
         'object', 'event', 'created_at', happened, 'type', of_type, 'data', data
     );
     with wanting as (
-        select id as webhook_id, 'whd_' || replace(gen_random_uuid()::text, '-', '') as id from webhooks
+        select id as endpoint_id, 'whd_' || replace(gen_random_uuid()::text, '-', '') as id from webhook_endpoints
         where project_id = of_project and enabled and exists (
-            select from jsonb_array_elements_text(body -> 'events') as pattern
+            select from jsonb_array_elements_text(body -> 'event_types') as pattern
             where pattern = of_type or (pattern like '%*' and starts_with(of_type, rtrim(pattern, '*')))
         )
     )
-    insert into webhook_deliveries (id, project_id, webhook_id, body)
-    select id, of_project, webhook_id, jsonb_build_object(
-        'id', id, 'object', 'webhook.delivery', 'created_at', happened, 'webhook_id', webhook_id,
+    insert into webhook_deliveries (id, project_id, endpoint_id, body)
+    select id, of_project, endpoint_id, jsonb_build_object(
+        'id', id, 'object', 'webhook_endpoint.delivery', 'created_at', happened, 'webhook_endpoint_id', endpoint_id,
         'status', 'pending', 'attempts', 0, 'next_attempt_at', happened, 'event', event
     ) from wanting;
     if found then
