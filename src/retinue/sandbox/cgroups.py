@@ -31,11 +31,12 @@ class Group:
         """The files that a process writes itself into to enter."""
         return [str(folder / "cgroup.procs") for folder in self.folders]
 
-    def remove(self) -> None:
-        """Remove the groups, if all their processes have ended."""
+    def remove(self) -> bool:
+        """Remove the groups, if all their processes have ended; returns whether they are gone."""
         for folder in self.folders:
             with suppress(OSError):
                 folder.rmdir()
+        return not any(folder.exists() for folder in self.folders)
 
 
 def make(memory: int, processes: int) -> Group:

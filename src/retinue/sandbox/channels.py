@@ -70,8 +70,8 @@ class SocketChannels:
 
     @classmethod
     async def over(cls, connected: socket.socket) -> SocketChannels:
-        """Take a connected socket over."""
-        return cls(*await asyncio.open_unix_connection(sock=connected))
+        """Talk over a connected socket, of which this takes a copy."""
+        return cls(*await asyncio.open_unix_connection(sock=connected.dup()))
 
     async def send(self, channel: Channel, kind: str, content: Mapping[str, Any]) -> str:
         """See `Channels`."""

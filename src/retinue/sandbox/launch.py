@@ -1,4 +1,4 @@
-"""The program that becomes a sandbox: prepares what root alone or a new namespace can, then executes bubblewrap.
+"""The program that starts a sandbox: prepares what root alone or a new namespace can, then runs bubblewrap.
 
 Run as ``python -P -m retinue.sandbox.launch SPEC`` with a `Spec` as JSON. It needs a process of its own, because it
 changes its namespaces and its account. It imports nothing but the standard library and files like itself.
@@ -8,7 +8,8 @@ bubblewrap makes the sandbox. What it cannot do, and this does before:
 - one tmpfs with an exact size and number of files for everything that the sandbox may write. It exists in memory only,
   on no path of the host; whoever holds its descriptor reaches it, and it is gone with the last who does;
 - leave root for an account that owns nothing, though root's files (a Python below `/root`) are still to be shown;
-- enter a control group.
+- enter a control group;
+- end without exception together with its owner.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -32,8 +34,9 @@ from retinue.store.embedded_launch import die_with
 _STAGE = Path("/tmp")  # noqa: S108 - not the host's: a fresh tmpfs hides that
 #: Added to the kernel's score of whom to kill when memory runs out: a sandbox first.
 _OOM_SCORE = "1000"
-#: <linux/sched.h>, <linux/mount.h>
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+#: <linux/sched.h>, <linux/prctl.h>, <linux/mount.h>
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
+_PR_SET_PDEATHSIG = 1
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -68,12 +71,39 @@ class Spec:
 
 
 def main() -> None:
-    """Do all of it, then become bubblewrap. Ends with a message on standard error where that fails."""
+    """Do all of it, and end as bubblewrap does; with a message on standard error where it fails."""
     spec = Spec(**json.loads(sys.argv[1]))
     try:
-        os.execv(*_prepared(spec))  # noqa: S606 - no shell is wanted
+        program, arguments = _prepared(spec)
+        die_with(spec.owner, signal.SIGKILL)
+        sys.exit(_run(program, arguments, spec.socket))
     except (OSError, seccomp.UnknownMachine) as error:
         sys.exit(str(error))
+
+
+def _run(program: str, arguments: list[str], inherited: int) -> int:
+    """Run bubblewrap as the first process of a process namespace; returns its status as shells do. SIGTERM ends it.
+
+    With the first process of a namespace the kernel ends all others. bubblewrap makes such a namespace too, but where
+    it is killed in the middle of its own start, its child waits for it for ever.
+    """
+    alive, witness = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    child = os.fork()
+    if child == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        os.close(witness)
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if select.select([alive], [], [], 0)[0]:  # its end: the parent died before the kernel was asked
+            os._exit(1)
+        os.set_inheritable(inherited, True)
+        os.execv(program, arguments)  # noqa: S606 - no shell is wanted
+    # Whoever ends the sandbox tells this process, so that it takes the dead child's status: init may not.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os.kill(child, signal.SIGKILL))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    os.close(inherited)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return code if code >= 0 else 128 - code
 
 
 def _prepared(spec: Spec) -> tuple[str, list[str]]:
@@ -104,17 +134,15 @@ def _prepared(spec: Spec) -> tuple[str, list[str]]:
         os.setgroups([])
         os.setresgid(spec.account, spec.account, spec.account)
         os.setresuid(spec.account, spec.account, spec.account)
-    os.set_inheritable(spec.socket, True)
-    # The last step: a change of account clears the request.
-    die_with(spec.owner, signal.SIGKILL)
     program = str(staged[0] / spec.bubblewrap[1])
     return program, [program, *bubblewrap_arguments(sources, spec.environment, filter_file), "--", *spec.command]
 
 
 def _new_namespaces(root: bool) -> None:
-    """A mount namespace; for an ordinary account in a user namespace, where it may mount."""
+    """A mount namespace, a process namespace for the child; for an ordinary account in a user namespace."""
     user, group = os.geteuid(), os.getegid()
-    _check(_libc.unshare(_CLONE_NEWNS if root else _CLONE_NEWNS | _CLONE_NEWUSER), "The kernel refuses namespaces")
+    kinds = _CLONE_NEWNS | _CLONE_NEWPID | (0 if root else _CLONE_NEWUSER)
+    _check(_libc.unshare(kinds), "The kernel refuses namespaces")
     if not root:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1")

@@ -42,22 +42,23 @@ class LocalSession:
         `most_output` is the number of characters of text that a run may write. Raises SandboxUnavailable.
         """
         sandbox = await Sandbox.start(limits, private)
+        channels = await SocketChannels.over(sandbox.connection)
+        session = cls(sandbox, channels, most_output)
         try:
-            channels = await SocketChannels.over(sandbox.connection)
             await asyncio.wait_for(_until_ready(channels), _START)
-        except TimeoutError:
+            # The first cell takes several times as long as the next ones.
+            await session.run("pass", lambda _: None, timeout=_START)
+        except BaseException as error:
+            how = await sandbox.settle() if isinstance(error, ChannelClosed) else ""
+            channels.close()
             await sandbox.close()
-            raise SandboxUnavailable(f"Python in the sandbox was not ready within {_START:.0f} seconds.") from None
-        except ChannelClosed:
-            how = await sandbox.settle()
-            await sandbox.close()
-            raise SandboxUnavailable(
-                f"Isolation is not possible here: Python in the sandbox {how}. {sandbox.last_words}".strip()
-            ) from None
-        except BaseException:
-            await sandbox.close()
+            if isinstance(error, TimeoutError):
+                raise SandboxUnavailable(f"Python in the sandbox was not ready within {_START:.0f} seconds.") from None
+            if isinstance(error, ChannelClosed):
+                reason = f"Python in the sandbox {how}. {sandbox.last_words}".strip()
+                raise SandboxUnavailable(f"Isolation is not possible here: {reason}") from None
             raise
-        return cls(sandbox, channels, most_output)
+        return session
 
     @property
     def alive(self) -> bool:

@@ -25,6 +25,8 @@ Key = tuple[str, str]
 
 #: Seconds between two looks for idle sessions.
 _LOOK_EVERY = 5.0
+#: Seconds before a session that was taken is made up for: its first call has the processor first.
+_BREATH = 0.5
 #: Seconds before a start ahead is tried again after one that failed.
 _AFTER_FAILURE = 60.0
 
@@ -180,6 +182,7 @@ class Sandboxes:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            await asyncio.sleep(_BREATH)
             try:
                 async with self._starting:
                     while len(self._warm) < self._ahead and self._count() < self._most:

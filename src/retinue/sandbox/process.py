@@ -9,6 +9,7 @@ import random
 import signal
 import socket
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -30,6 +31,8 @@ _ACCOUNTS = range(60706, 61184)
 _SET_UP = 30.0
 #: Seconds that the processes get to end after they have closed the connection.
 _SETTLE = 1.0
+#: Seconds until the kernel must have cleared away the processes of a sandbox, and between two looks.
+_CLEARED, _POLL = 10.0, 0.02
 #: Bytes kept of what the processes wrote to standard error last.
 _TAIL = 4096
 
@@ -104,7 +107,7 @@ class Sandbox:
             ours.close()
             if process is not None:
                 await _kill(process)
-            group.remove()
+            await _removed(group)
             if isinstance(error, OSError):
                 raise SandboxUnavailable(f"The sandbox does not start: {error}") from error
             raise
@@ -118,7 +121,7 @@ class Sandbox:
     def kill(self) -> None:
         """End all processes at once; `ended` says when it is done."""
         with suppress(ProcessLookupError):
-            self._process.kill()
+            self._process.terminate()  # the launcher kills the others
 
     async def settle(self) -> str:
         """For when the connection is lost: wait for the processes to end, or end them; returns how they did."""
@@ -132,14 +135,17 @@ class Sandbox:
     async def close(self) -> None:
         """End all processes and let go of everything, the files too."""
         self.kill()
-        await asyncio.wait([self._ended])
+        if not (await asyncio.wait([self._ended], timeout=_CLEARED))[0]:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await asyncio.wait([self._ended])
         self.connection.close()
         self.folder.close()
 
     async def _watch(self) -> str:
         self.last_words = await _last_words(self._process)
         status = await self._process.wait()
-        self._group.remove()
+        await _removed(self._group)
         return _how(status)
 
 
@@ -213,8 +219,15 @@ async def _last_words(process: Process) -> str:
 
 async def _kill(process: Process) -> None:
     with suppress(ProcessLookupError):
-        process.kill()
+        process.terminate()
     await process.wait()
+
+
+async def _removed(group: cgroups.Group) -> None:
+    """Remove the groups as soon as the kernel has cleared the last process away, which may be a little later."""
+    deadline = time.monotonic() + _CLEARED
+    while not group.remove() and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(_POLL)
 
 
 def _how(status: int) -> str:
