@@ -22,9 +22,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("example", ["math_tutor.py", "weather_functions.py"])
 async def test_an_example_runs_with_nothing_but_the_two_variables_set(server: Process, example: str) -> None:
     environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", ROOT / "examples" / example, env=environment, stdout=asyncio.subprocess.PIPE
-    )
+    command = [sys.executable, "-W", "ignore", ROOT / "examples" / example]
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+    process = await asyncio.create_subprocess_exec(*command, env=environment, **pipes)
     printed = (await process.communicate())[0].decode()
     assert process.returncode == 0, printed
     assert "assistant: " in printed
