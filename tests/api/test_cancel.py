@@ -36,7 +36,7 @@ async def test_in_mid_answer_keeps_what_was_said(api: Api, upstream: ScriptedUps
     upstream.script(Reply(text="one two", hang=True))
     assistant, thread = await api.assistant(), await api.thread("Hi")
     async with api.open_stream(f"/threads/{thread}/runs", {"assistant_id": assistant}) as stream:
-        seen = await read_until(stream.content, b" two")
+        await read_until(stream.content, b" two")
         (run,) = (await api.get(f"/threads/{thread}/runs"))["data"]
         await cancel(api, run)
     await upstream.wait_for_disconnects(1)
