@@ -83,6 +83,7 @@ async def run_page(server: Server, folder: Path) -> list[Path]:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.settings(egress_allow=["localhost"])
 async def test_the_page(server: Server, api: Api, upstream: ScriptedUpstream, tmp_path: Path) -> None:
     upstream.default = weatherman
     seen: dict[Version, set[str | None]] = {"v1": set(), "v2": set()}
