@@ -180,7 +180,7 @@ async def test_silence_is_filled_with_comments(api: Api, upstream: ScriptedUpstr
     upstream.script(Reply(chunks=[gate, "late"]))
     assistant, thread = await api.assistant(), await api.thread("Hi")
     async with api.open_stream(f"/threads/{thread}/runs", {"assistant_id": assistant}) as stream:
-        seen = await read_until(stream.content, b": keep-alive\n\n" * 3)
+        seen = await read_until(stream.content, b": keep-alive\n" * 3)
         gate.set()
         seen += await stream.content.read()
     assert names(parse_events(seen.decode())) == PLAIN

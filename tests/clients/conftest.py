@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -73,9 +73,16 @@ def _or_skip(made: Callable[[], T]) -> T:
 def programs(postgres: str, tmp_path: Path) -> Iterator[Programs]:
     """A running application to run programs against."""
     empty(postgres)
-    with upstream_in_thread(converse) as upstream:
+    # Slower than a stream may be silent, so that every client meets the comments that fill silence.
+    with upstream_in_thread(lambda request: replace(converse(request), delay_before=0.05)) as upstream:
         models = {"scripted": ModelSettings(base_url=upstream.base_url, retries=0)}
         # Programs receive webhooks on loopback.
-        settings = Settings(data=tmp_path / "data", models=models, default_model="scripted", egress_allow=["127.0.0.1"])
+        settings = Settings(
+            data=tmp_path / "data",
+            models=models,
+            default_model="scripted",
+            stream_keep_alive=0.01,
+            egress_allow=["127.0.0.1"],
+        )
         with in_thread(serving(settings, postgres)) as server:
             yield Programs(server.url + "/v1", tmp_path)

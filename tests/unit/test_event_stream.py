@@ -49,7 +49,7 @@ async def test_a_reader_is_woken_by_what_comes() -> None:
 async def test_silence_is_filled() -> None:
     stream = EventStream()
     reader = stream.read(0.001)
-    assert await anext(reader) == await anext(reader) == b": keep-alive\n\n"
+    assert await anext(reader) == await anext(reader) == b": keep-alive\n"
     stream.close()
     assert [piece async for piece in reader if not piece.startswith(b":")] == [DONE]
 

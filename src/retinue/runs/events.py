@@ -13,6 +13,10 @@ from ..wire.events import ErrorDetail, EventName
 #: Bytes that may wait for one reader. One that falls further behind is cut off; the run goes on.
 _MOST_WAITING = 16 * 1024 * 1024
 
+#: A comment that fills silence. No empty line follows: after an event with an id the Python client would take that for
+#: the end of an event, and fail on its missing data.
+KEEP_ALIVE = b": keep-alive\n"
+
 DONE = b"event: done\ndata: [DONE]\n\n"
 
 #: How a reader is shown events: from the name and the object as they are, to those that are sent.
@@ -97,4 +101,4 @@ class EventStream:
                     async with asyncio.timeout(keep_alive):
                         await self._news.wait()
                 except TimeoutError:
-                    yield b": keep-alive\n\n"
+                    yield KEEP_ALIVE

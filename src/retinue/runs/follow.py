@@ -12,7 +12,7 @@ from ..settings import Settings
 from ..store.runs import CHANGED, WATCHED, RunView
 from ..store.store import Store
 from ..wire.runs import TERMINAL
-from .events import DONE, View, encode, encode_error
+from .events import DONE, KEEP_ALIVE, View, encode, encode_error
 from .replay import Replay
 
 #: Seconds after which a reader says again that it reads, and looks by itself whether something has changed.
@@ -92,7 +92,7 @@ class Watch:
                     yield events
                 elif time.monotonic() - spoken >= self._settings.stream_keep_alive:
                     spoken = time.monotonic()
-                    yield b": keep-alive\n\n"
+                    yield KEEP_ALIVE
                 if view.run.status in TERMINAL or view.run.status == "requires_action":
                     yield DONE
                     return
