@@ -13,7 +13,7 @@ help:
 	@echo 'make serve   install what is missing and start Retinue on http://127.0.0.1:8000'
 	@echo 'make test    run all tests, fast ones first; ARGS="-k words" goes to pytest'
 	@echo 'make check   lint, formatting, types, import rules, then the tests'
-	@echo 'make bench   measure runs beside a floor, and long threads beside short ones (needs node)'
+	@echo 'make bench   measure chat beside a floor and other servers, runs beside a floor, the local model (needs node)'
 	@echo 'make coverage-table   write docs/coverage.md: which official operations are served and tested'
 	@echo 'make clean   remove caches and build products; .venv and data stay'
 
@@ -34,6 +34,8 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed
 	$(BIN)/python bench/assistants.py $(ARGS)
 	$(BIN)/python bench/long_threads.py
+	$(BIN)/python bench/chat.py
+	$(BIN)/python bench/local.py
 
 coverage-table: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.contract.coverage

@@ -4,37 +4,30 @@
 
 Starts a model-free upstream (upstream.mjs, needs node), a Retinue on a fresh data folder, and the floor
 (floor_runs.py: the same flow with nothing around it) on a PostgreSQL of the same kind; drives both with bench.py and
-writes RESULTS.md. Everything it starts ends with it, after at most --limit seconds.
+writes its section of RESULTS.md. Everything it starts ends with it, after at most --limit seconds.
 """
 
 import argparse
 import asyncio
-import datetime
-import importlib.metadata
 import json
 import math
-import os
-import platform
-import shutil
-import socket
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-import aiohttp
-
+from results import circumstances, write_section
 from retinue.store.embedded import EmbeddedPostgres
-from retinue.store.embedded_cluster import Cluster
-
-HERE = Path(__file__).parent
-KEY = "sk-bench"
-MODEL = "mock-t0-i0-n16"
-#: Seconds for a server to answer its health check; Retinue makes a database in them.
-START_PATIENCE = 60
-#: Seconds for a process to end after it was asked to.
-END_PATIENCE = 15
+from servers import (
+    HERE,
+    MODEL,
+    free_port,
+    limited,
+    postmaster,
+    running,
+    start_retinue,
+    start_upstream,
+    until_healthy,
+)
 
 #: Metric of bench.py, heading, factor to the heading's unit, digits.
 METRICS = (
@@ -48,82 +41,6 @@ METRICS = (
 )
 
 
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@asynccontextmanager
-async def running(log: Path, *command: str, cwd: Path = HERE, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process with its output in `log`, ended on the way out."""
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=cwd, env=os.environ | env, stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.terminate()
-                try:
-                    async with asyncio.timeout(END_PATIENCE):
-                        await process.wait()
-                except TimeoutError:
-                    process.kill()
-                    await process.wait()
-
-
-async def until_healthy(process: asyncio.subprocess.Process, url: str, log: Path) -> None:
-    """Return when `url` answers 200. Raises SystemExit with the end of the log when it does not in time."""
-    end = asyncio.create_task(process.wait())
-    try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(START_PATIENCE):
-            while not end.done():
-                try:
-                    async with http.get(url) as answer:
-                        if answer.status == 200:
-                            return
-                except aiohttp.ClientError:
-                    pass
-                await asyncio.wait([end], timeout=0.1)
-    except TimeoutError:
-        pass
-    finally:
-        end.cancel()
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-    raise SystemExit(f"{url} does not answer. The end of its log:\n{tail}")
-
-
-def postgres_pid(data: Path) -> int:
-    """The process id of the embedded server of a data folder."""
-    server = Cluster(data).postmaster()
-    if server is None:
-        raise SystemExit(f"no PostgreSQL server runs on {data}")
-    return server.pid
-
-
-async def start_upstream(stack: AsyncExitStack, work: Path, node: str) -> tuple[str, int]:
-    """The base URL and the process id of the model-free upstream."""
-    port, log = free_port(), work / "upstream.log"
-    process = await stack.enter_async_context(running(log, node, "upstream.mjs", "--port", str(port)))
-    await until_healthy(process, f"http://127.0.0.1:{port}/health", log)
-    return f"http://127.0.0.1:{port}/v1", process.pid
-
-
-async def start_retinue(stack: AsyncExitStack, work: Path, upstream: str) -> str:
-    """Retinue as bench.py takes a target."""
-    data, port, log = work / "retinue", free_port(), work / "retinue.log"
-    data.mkdir()
-    (data / "retinue.toml").write_text(f'default_model = "{MODEL}"\n\n[models."mock-*"]\nbase_url = "{upstream}"\n')
-    program = str(Path(sys.executable).with_name("retinue"))
-    command = (program, "serve", "--host", "127.0.0.1", "--port", str(port), "--data", str(data))
-    process = await stack.enter_async_context(running(log, *command, RETINUE_API_KEY=KEY, RETINUE_LOG_LEVEL="warning"))
-    await until_healthy(process, f"http://127.0.0.1:{port}/healthz", log)
-    return f"retinue=http://127.0.0.1:{port}/v1,key={KEY},pid={process.pid}+{postgres_pid(data)}"
-
-
 async def start_floor(stack: AsyncExitStack, work: Path, upstream: str) -> str:
     """The floor as bench.py takes a target."""
     data, port, log = work / "floor", free_port(), work / "floor.log"
@@ -134,20 +51,7 @@ async def start_floor(stack: AsyncExitStack, work: Path, upstream: str) -> str:
         running(log, sys.executable, *command, PGDSN=server.conninfo, UPSTREAM=upstream)
     )
     await until_healthy(process, f"http://127.0.0.1:{port}/healthz", log)
-    return f"floor=http://127.0.0.1:{port}/v1,pid={process.pid}+{postgres_pid(data)}"
-
-
-def machine() -> str:
-    """What it ran on, without names."""
-    model = "unknown processor"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":", 1)[1].strip()
-            break
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    cores = len(os.sched_getaffinity(0))
-    return f"{cores} cores ({model}), {memory:.0f} GiB, {system}, Python {platform.python_version()}"
+    return f"floor=http://127.0.0.1:{port}/v1,pid={process.pid}+{postmaster(data).pid}"
 
 
 def ratio(mine: float, floor: float) -> str:
@@ -168,21 +72,17 @@ def table(medians: dict, scenario: str) -> list[str]:
     return [*lines, ""]
 
 
-def results(measured: dict, options: argparse.Namespace) -> str:
-    """The whole of RESULTS.md."""
+def results(measured: dict, options: argparse.Namespace) -> list[str]:
+    """The section of RESULTS.md."""
     medians, rounds = measured["medians"], measured["rounds"]
     noise = max(
         sample.get("strangers", 0) for each in rounds.values() for samples in each for sample in samples.values()
     )
     lines = [
-        "# Results",
+        circumstances(noise),
         "",
-        f"Written by `make bench` on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, "
-        f"Retinue {importlib.metadata.version('retinue')}: medians of {options.rounds} rounds of "
-        f"{options.seconds:g} s for each line, both servers measured in turn in every round.",
-        "",
-        f"Machine: {machine()}. The load generator and the upstream share its cores. Other processes took up to "
-        f"{noise:.2f} cores{'; too noisy to compare with other runs' if noise > 0.5 else ''}.",
+        f"Medians of {options.rounds} rounds of {options.seconds:g} s for each line, both servers measured in turn in "
+        "every round. The load generator and the upstream share the machine's cores.",
         "",
         "The flow: create a thread, add a message, run the assistant until it has completed. Its time is that of all "
         "three; the first delta counts from the request for the run. The model answers "
@@ -195,13 +95,13 @@ def results(measured: dict, options: argparse.Namespace) -> str:
         if "run" in scenario:
             lines += table(medians, scenario)
     rest = [f"{name} {scenarios['rest']['memory_mib']:.0f} MiB" for name, scenarios in medians.items()]
-    return "\n".join([*lines, f"At rest: {', '.join(rest)}.", ""])
+    return [*lines, f"At rest: {', '.join(rest)}."]
 
 
-async def measure(options: argparse.Namespace, work: Path, node: str) -> None:
-    """Start everything, run bench.py, write RESULTS.md."""
+async def measure(options: argparse.Namespace, work: Path) -> None:
+    """Start everything, run bench.py, write the results."""
     async with AsyncExitStack() as stack:
-        upstream, upstream_pid = await start_upstream(stack, work, node)
+        upstream, upstream_pid = await start_upstream(stack, work)
         targets = [await start_floor(stack, work, upstream), await start_retinue(stack, work, upstream)]
         samples = work / "samples.json"
         command = [sys.executable, str(HERE / "bench.py"), "assistants", "--known", str(upstream_pid)]
@@ -217,24 +117,8 @@ async def measure(options: argparse.Namespace, work: Path, node: str) -> None:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        text = results(json.loads(samples.read_text()), options)
-    (HERE / "RESULTS.md").write_text(text)
-    print(f"\n{text}\nWritten to {HERE / 'RESULTS.md'}")
-
-
-async def limited(
-    measure: Callable[[argparse.Namespace, Path, str], Awaitable[None]], options: argparse.Namespace
-) -> None:
-    """Call `measure` with the options, a folder to work in and the path of node, for `options.limit` seconds."""
-    node = shutil.which("node")
-    if node is None:
-        raise SystemExit("The upstream needs node on the PATH. Debian, Ubuntu: sudo apt-get install nodejs")
-    with tempfile.TemporaryDirectory(prefix="retinue-bench-") as work:
-        try:
-            async with asyncio.timeout(options.limit):
-                await measure(options, Path(work), node)
-        except TimeoutError:
-            raise SystemExit(f"not done after {options.limit:g} s") from None
+        lines = results(json.loads(samples.read_text()), options)
+    write_section("Runs of assistants", lines)
 
 
 async def main() -> None:

@@ -2,13 +2,12 @@
 
     python bench/long_threads.py [--messages 100000] [--pairs 200]
 
-Starts the model-free upstream (needs node) and a Retinue as assistants.py does, fills one thread with 50 messages and
+Starts the model-free upstream (needs node) and a Retinue, fills one thread with 50 messages and
 one with many, and runs an assistant on them in turn. Writes THREADS.md.
 """
 
 import argparse
 import asyncio
-import datetime
 import statistics
 import time
 from contextlib import AsyncExitStack
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import aiohttp
 
-from assistants import HERE, KEY, MODEL, limited, machine, start_retinue, start_upstream
+from results import circumstances
+from servers import HERE, KEY, MODEL, limited, start_retinue, start_upstream
 
 SHORT = 50
 #: Messages that one request adds: the API's limit.
@@ -68,10 +68,10 @@ async def compare(client: Client, messages: int, words: int, pairs: int) -> tupl
     return statistics.median(times[0]), statistics.median(times[1])
 
 
-async def measure(options: argparse.Namespace, work: Path, node: str) -> None:
+async def measure(options: argparse.Namespace, work: Path) -> None:
     """Start everything, measure, write THREADS.md."""
     async with AsyncExitStack() as stack:
-        upstream, _ = await start_upstream(stack, work, node)
+        upstream, _ = await start_upstream(stack, work)
         target = await start_retinue(stack, work, upstream)
         url = target.partition("=")[2].partition(",")[0]
         headers = {"authorization": f"Bearer {KEY}"}
@@ -85,7 +85,7 @@ async def measure(options: argparse.Namespace, work: Path, node: str) -> None:
         [
             "# Long threads",
             "",
-            f"Written by `make bench` on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}: {machine()}.",
+            circumstances(),
             "",
             f"Median time of a streamed run, from request to end, on a thread of {SHORT} messages and on one of "
             f"{options.messages:,}, measured in turn {options.pairs} times. The model answers at once. "

@@ -52,8 +52,9 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Generator[T]:
 def empty(conninfo: str) -> None:
     """Forget all that earlier tests wrote. Rows are few, so deleting them is quicker than truncating the tables."""
     objects = ("projects", "assistants", "threads", "idempotency_keys", "webhook_endpoints", "webhook_deliveries")
+    completions = ("chat_completions", "usage_records")
     knowledge = ("files", "vector_stores", "loose_blobs")
-    tables = (*objects, *knowledge, "procrastinate_periodic_defers", "procrastinate_jobs")
+    tables = (*objects, *knowledge, *completions, "procrastinate_periodic_defers", "procrastinate_jobs")
     with psycopg.connect(conninfo) as connection:
         for table in tables:
             connection.execute(SQL("delete from {}").format(Identifier(table)))
@@ -169,6 +170,21 @@ def check_events(events: list[Event], version: Version = "v2") -> None:
         validate_event(event.name, event.data, version=version)
 
 
+def parse_chunks(text: str, schema: str = "CreateChatCompletionStreamResponse") -> list[Json]:
+    """The chunks of a streamed completion's text, each held to the official document; an error ends them."""
+    told = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
+    found = [json.loads(line) for line in told if line != "[DONE]"]
+    if "error" in found[-1]:
+        validate("ErrorResponse", found[-1])
+        assert "[DONE]" not in told
+    else:
+        assert told.index("[DONE]") == len(told) - 1
+    for chunk in found:
+        if "error" not in chunk:
+            validate(schema, chunk)
+    return found
+
+
 class Api:
     """A client of the application that holds every answer to the official document."""
 
@@ -238,8 +254,20 @@ class Api:
                 validate(name, answer.body, version=document)
         else:
             validate("ErrorResponse", answer.body)
-            assert answer.status < 500 or answer.status == 503, answer.body
+            # A 500 may only be that of a model's server.
+            assert answer.status != 500 or "The model's server" in answer.body["error"]["message"], answer.body
         return answer
+
+    async def chunks(self, path: str, body: Json, schema: str = "CreateChatCompletionStreamResponse") -> list[Json]:
+        """The chunks of a streamed completion, each held to the official document; an error ends them."""
+        sent = {**self._headers(), "content-type": "application/json"}
+        data = json.dumps({**body, "stream": True}).encode()
+        async with self._session.post(f"{self._url}/v1{path}", data=data, headers=sent) as response:
+            text = (await response.read()).decode()
+            if response.status != 200:
+                raise Refused(Answer(response.status, response.headers, json.loads(text)))
+        assert response.content_type == "text/event-stream"
+        return parse_chunks(text, schema)
 
     async def call(self, method: str, path: str, body: Any = None, *, extension: bool = False) -> Json:
         """The body of an answer that must be 200."""

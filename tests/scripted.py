@@ -5,8 +5,9 @@
         ...  # something calls f"{upstream.base_url}/chat/completions" twice
         assert upstream.requests[0]["model"] == "m"
 
-It is a real HTTP server on loopback. It answers `POST /v1/chat/completions`, streamed and whole, with one reply a
-request, in the order of the script; when the script is used up it echoes the last user message. Replies can be
+It is a real HTTP server on loopback. It answers `POST /v1/chat/completions` and `POST /v1/completions`, streamed and
+whole, with one reply a request, in the order of the script; when the script is used up it echoes the last user message,
+or the prompt. Where `n` asks for several choices, all say the same, and the first is the last to end. Replies can be
 late, hang, break off, be refused or be no JSON at all.
 """
 
@@ -55,6 +56,8 @@ class Reply:
     tool_calls: Sequence[Call] = ()
     #: Unset: ``tool_calls`` where there are some, else ``stop``.
     finish_reason: str | None = None
+    #: What whole completions and the last chunks of streamed ones tell of probabilities; not for chat.
+    logprobs: Json | None = None
     #: Prompt and completion tokens; None: the server reports no usage.
     usage: tuple[int, int] | None = (7, 5)
     #: HTTP status. Anything but 200 sends `error` instead of an answer.
@@ -65,6 +68,8 @@ class Reply:
     error: Json | str | None = None
     #: Waited for before the first byte: an event, or seconds.
     delay_before: asyncio.Event | float | None = None
+    #: Seconds of silence in a stream, between the chunk with the role and the answer.
+    silence: float = 0
     #: After its text, the answer does not end. Without text, not even the headers come.
     hang: bool = False
     #: The connection drops after this many chunks of text (and tool calls); a whole answer drops before its first byte.
@@ -85,7 +90,9 @@ class Reply:
 
 
 def echo(request: Json) -> Reply:
-    """The last user message, said again."""
+    """The last user message, or the prompt, said again."""
+    if isinstance(prompt := request.get("prompt"), str):
+        return Reply(text=prompt)
     for message in reversed(request.get("messages", [])):
         if message.get("role") == "user":
             content = message["content"]
@@ -119,7 +126,8 @@ class ScriptedUpstream:
         self._changed = asyncio.Condition()
         self._closing = asyncio.Event()
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_post("/v1/chat/completions", self._chat_completions)
+        app.router.add_post("/v1/chat/completions", self._completions)
+        app.router.add_post("/v1/completions", self._completions)
         # With cancellation on, a handler learns that its client has hung up even while it sends nothing.
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
 
@@ -157,7 +165,7 @@ class ScriptedUpstream:
             change()
             self._changed.notify_all()
 
-    async def _chat_completions(self, http: web.Request) -> web.StreamResponse:
+    async def _completions(self, http: web.Request) -> web.StreamResponse:
         request: Json = await http.json()
         planned = self._script.popleft() if self._script else self.default
 
@@ -189,7 +197,8 @@ class ScriptedUpstream:
             await asyncio.sleep(reply.delay_before)
         if reply.status != 200:
             return _refusal(reply)
-        answer = _Answer(request, reply, [call.id or self._next_call_id() for call in reply.tool_calls])
+        kind = _Answer if http.path.endswith("/chat/completions") else _TextAnswer
+        answer = kind(request, reply, [call.id or self._next_call_id() for call in reply.tool_calls])
         if request.get("stream"):
             return await self._stream(http, reply, answer)
         if reply.hang:
@@ -217,7 +226,9 @@ class ScriptedUpstream:
         async def send(data: str) -> None:
             await response.write(f"data: {data}\n\n".encode())
 
-        await send(json.dumps(answer.chunk({"role": "assistant", "content": "", "refusal": None})))
+        for chunk in answer.beginning():
+            await send(json.dumps(chunk))
+        await asyncio.sleep(reply.silence)
         sent = 0
         for delta in answer.deltas():
             if isinstance(delta, asyncio.Event):
@@ -259,6 +270,7 @@ class _Answer:
         self.reply = reply
         self.call_ids = call_ids
         self.model = request.get("model", "")
+        self.choices: int = request.get("n") or 1
         self.with_usage = bool((request.get("stream_options") or {}).get("include_usage"))
         self.finish_reason = reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
 
@@ -281,18 +293,30 @@ class _Answer:
                 {"id": id_, "type": "function", "function": {"name": call.name, "arguments": call.arguments_text()}}
                 for id_, call in zip(self.call_ids, self.reply.tool_calls, strict=True)
             ]
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
-        body = {**self._head("chat.completion"), "choices": [choice]}
+        choice = {"message": message, "logprobs": None, "finish_reason": self.finish_reason}
+        choices = [{"index": index, **choice} for index in range(self.choices)]
+        body = {**self._head("chat.completion"), "choices": choices}
         return body if self.reply.usage is None else {**body, "usage": self._usage()}
 
-    def chunk(self, delta: Json, finish_reason: str | None = None) -> Json:
+    def chunk(self, delta: Json, finish_reason: str | None = None, index: int = 0) -> Json:
         """One chunk of the stream."""
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         body = {**self._head("chat.completion.chunk"), "choices": [choice]}
         return {**body, "usage": None} if self.with_usage else body
 
+    def beginning(self) -> Iterator[Json]:
+        """The role of the first choice, and the others as a whole."""
+        role: Json = {"role": "assistant", "content": "", "refusal": None}
+        yield self.chunk(role)
+        for index in range(1, self.choices):
+            yield self.chunk(role, index=index)
+            for delta in self.deltas():
+                if isinstance(delta, dict):
+                    yield self.chunk(delta, index=index)
+            yield self.chunk({}, self.finish_reason, index)
+
     def deltas(self) -> Iterator[Json | asyncio.Event]:
-        """The text and the tool calls, piece by piece; a call's arguments come in two pieces."""
+        """The text and the tool calls of a choice, in pieces; a call's arguments come in two pieces."""
         for piece in self.reply.pieces():
             yield piece if isinstance(piece, asyncio.Event) else {"content": piece}
         for index, (id_, call) in enumerate(zip(self.call_ids, self.reply.tool_calls, strict=True)):
@@ -307,6 +331,33 @@ class _Answer:
         yield self.chunk({}, self.finish_reason)
         if self.with_usage and self.reply.usage is not None:
             yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage()}
+
+
+class _TextAnswer(_Answer):
+    """One reply in the shapes of completions; each prompt has its choices."""
+
+    def __init__(self, request: Json, reply: Reply, call_ids: list[str]) -> None:
+        super().__init__(request, reply, call_ids)
+        prompt = request["prompt"]
+        self.choices *= len(prompt) if isinstance(prompt, list) and not isinstance(prompt[0], int) else 1
+
+    def _head(self, kind: str) -> Json:
+        return {"id": "cmpl-scripted", "object": "text_completion", "created": CREATED, "model": self.model}
+
+    def _choice(self, index: int, text: str, reason: str | None) -> Json:
+        logprobs = self.reply.logprobs if reason else None
+        return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}
+
+    def whole(self) -> Json:
+        """The answer to a request that did not ask for a stream."""
+        text = self.reply.full_text()
+        body = self._head("") | {"choices": [self._choice(i, text, self.finish_reason) for i in range(self.choices)]}
+        return body if self.reply.usage is None else {**body, "usage": self._usage()}
+
+    def chunk(self, delta: Json, finish_reason: str | None = None, index: int = 0) -> Json:
+        """One chunk of the stream."""
+        body = self._head("") | {"choices": [self._choice(index, delta.get("content") or "", finish_reason)]}
+        return {**body, "usage": None} if self.with_usage else body
 
 
 @contextmanager

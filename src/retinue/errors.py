@@ -45,6 +45,12 @@ class AuthenticationFailed(ApiError):
     status = 401
 
 
+class Forbidden(ApiError):
+    """403: the caller may not do this."""
+
+    status = 403
+
+
 class NotFound(ApiError):
     """404: there is no such object in the caller's project."""
 
@@ -67,6 +73,21 @@ class TooLarge(ApiError):
     """413: the body is larger than the limit."""
 
     status = 413
+
+
+class RateLimited(ApiError):
+    """429: the project asks for more in a minute than it may.
+
+    Attributes:
+        type: what there is too much of: ``requests`` or ``tokens``.
+        retry_after: seconds until there is room; None: the request would never fit.
+    """
+
+    status = 429
+
+    def __init__(self, message: str, *, type: str, retry_after: float | None) -> None:
+        super().__init__(message, code="rate_limit_exceeded", retry_after=retry_after)
+        self.type = type
 
 
 class ServerFault(ApiError):
@@ -101,7 +122,7 @@ class ModelNotFound(NotFound):
 
 
 class ModelError(ApiError):
-    """502: a model's backend refused, broke or answered nonsense.
+    """A model's backend refused, broke or answered nonsense: with the backend's own status where it gave one, else 502.
 
     Attributes:
         retriable: whether the same request may succeed on a later try.
@@ -116,18 +137,33 @@ class ModelError(ApiError):
         self,
         message: str,
         *,
+        status: int | None = None,
         retriable: bool = False,
         run_code: str = "server_error",
+        type: str | None = None,
+        param: str | None = None,
         code: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, code=code, retry_after=retry_after)
+        super().__init__(message, param=param, code=code, retry_after=retry_after)
         self.retriable = retriable
         self.run_code = run_code
+        if status is not None:
+            self.status = status
+            self.type = type or ("invalid_request_error" if status < 500 else "server_error")
 
 
 class ContextOverflow(ModelError):
-    """The prompt does not fit into the model's context."""
+    """400: the prompt does not fit into the model's context."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, run_code="invalid_prompt", code="context_length_exceeded")
+        super().__init__(
+            message, status=400, run_code="invalid_prompt", param="messages", code="context_length_exceeded"
+        )
+
+
+class ModelBusy(ModelError):
+    """503: more calls wait for the model than may, or one has waited too long."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=503, retriable=True, code="model_busy", retry_after=1)

@@ -6,7 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from .accounts.usage import UsageMeter
 from .egress import Egress
+from .inference.embeddings import Embedders
+from .inference.images import Images
 from .inference.models import Models
 from .knowledge.ingest import Ingest
 from .runs.engine import Engine
@@ -22,8 +25,11 @@ class Service:
 
     store: Store
     models: Models
+    embedders: Embedders
+    images: Images
     engine: Engine
     egress: Egress
+    usage: UsageMeter
 
 
 @asynccontextmanager
@@ -37,18 +43,24 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
     """
     async with AsyncExitStack() as stack:
         store, models, egress = Store(conninfo, settings), Models(settings), Egress(settings)
+        embedders, images = Embedders(models, settings), Images(models, settings)
         toolbox = await stack.enter_async_context(tools(store, settings))
+        usage = UsageMeter(store.usage)
         # What listens to notices is made before the store is opened.
-        engine, deliverer = Engine(store, models, settings, toolbox), Deliverer(store, egress, settings)
+        engine, deliverer = Engine(store, models, settings, toolbox, usage), Deliverer(store, egress, settings)
         await store.open()
         stack.push_async_callback(store.close)
+        stack.push_async_callback(usage.stop)
         stack.push_async_callback(models.close)
+        stack.push_async_callback(embedders.close)
+        stack.push_async_callback(images.close)
         stack.push_async_callback(egress.close)
         stack.push_async_callback(deliverer.stop)
         stack.push_async_callback(engine.stop)
+        usage.start()
         await models.start()
         Ingest(store, settings).start()
         await engine.start(work=work)
         if work:
             deliverer.start()
-        yield Service(store, models, engine, egress)
+        yield Service(store, models, embedders, images, engine, egress, usage)

@@ -22,8 +22,11 @@ from pydantic_settings import (
 )
 
 DEFAULT_MODEL = "qwen2.5-coder-1.5b-instruct"
+DEFAULT_EMBEDDING_MODEL = "universal-sentence-encoder-multilingual"
+#: What `weights` of an `embedder` may name: models that come with a package.
+EMBEDDING_WEIGHTS = (DEFAULT_EMBEDDING_MODEL,)
 
-#: Names that apps written for OpenAI carry. `*` stands for any ending. Each leads to the default model.
+#: Names that apps written for OpenAI carry. `*` stands for any ending. Each leads to the default model of its kind.
 DEFAULT_ALIASES = {
     "gpt-3.5-turbo*": "default",
     "gpt-4*": "default",
@@ -32,7 +35,20 @@ DEFAULT_ALIASES = {
     "o1*": "default",
     "o3*": "default",
     "o4-mini*": "default",
+    "davinci-002": "default",
+    "babbage-002": "default",
+    "text-embedding-*": "default-embedding",
+    "omni-moderation-*": "default-moderation",
+    "text-moderation-*": "default-moderation",
+    "dall-e-*": "default-image",
+    "gpt-image-*": "default-image",
+    "chatgpt-image-latest": "default-image",
 }
+
+
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?"
+_HTTP_URL = re.compile(rf"https?://{_HOST}(/[^\s?#]*)?")
+_HTTP_PROXY = re.compile(rf"https?://([^\s/?#@]*@)?{_HOST}/?")
 
 
 def default_data_folder() -> Path:
@@ -53,20 +69,66 @@ def config_file(data: Path) -> Path:
     return Path(named).expanduser() if named else data / "retinue.toml"
 
 
-class ModelSettings(BaseModel):
-    """One model name, and what serves it. The name may end in `*`: then it stands for every name that begins so."""
+class UpstreamSettings(BaseModel):
+    """One server that answers for a model."""
 
     model_config = ConfigDict(extra="forbid")
 
-    #: `local`: a GGUF file in the llama.cpp child process. `openai`: any OpenAI-compatible server.
-    backend: Literal["local", "openai"] = "openai"
-    #: For `openai`: the server's base URL, ending in `/v1`.
+    #: The server's base URL, ending in `/v1`.
     base_url: str | None = None
-    #: For `openai`: the key to send.
+    #: The key to send.
     api_key: SecretStr | None = None
-    #: The name to send upstream instead of the one that was asked for.
+    #: The name to send instead of the one that was asked for.
     served_name: str | None = None
-    #: For `local`: a name in the catalogue, or the path of a GGUF file.
+    #: A proxy (`http://[user:password@]host:port`) for the way there. Unset: the environment's `http_proxy`,
+    #: `https_proxy` and `no_proxy` decide; loopback addresses are always reached directly. Empty: none.
+    proxy: SecretStr | None = None
+    #: Its share of the calls, beside the other upstreams of its tier.
+    weight: float = Field(default=1, gt=0)
+    #: Upstreams of a higher tier are called only when none of a lower tier can answer.
+    tier: int = Field(default=0, ge=0)
+    #: Seconds to wait for a connection.
+    connect_timeout: float = Field(default=10, gt=0)
+    #: Seconds without a byte from the server before a call counts as broken.
+    read_timeout: float = Field(default=300, gt=0)
+    #: The most calls at once to this server; more wait their turn. Unset: `local` 2, `openai` 256.
+    max_concurrency: int | None = Field(default=None, ge=1)
+    #: The most calls that wait their turn; further ones are answered 503.
+    max_waiting: int = Field(default=1000, ge=0)
+    #: Seconds that a call waits for its turn before it is answered 503.
+    wait_timeout: float = Field(default=300, gt=0)
+
+    @field_validator("base_url", mode="after")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is not None and not _HTTP_URL.fullmatch(value):
+            raise ValueError("a base_url is http:// or https://, a host, and perhaps a port and a path")
+        return value
+
+    @field_validator("proxy", mode="after")
+    @classmethod
+    def _is_http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and value.get_secret_value() and not _HTTP_PROXY.fullmatch(value.get_secret_value()):
+            raise ValueError("a proxy is http:// or https://, perhaps user:password@, a host, and perhaps a port")
+        return value
+
+    @field_validator("api_key", mode="after")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+            raise ValueError("an api_key is of visible ASCII characters")
+        return value
+
+
+class ModelSettings(UpstreamSettings):
+    """One model name, and what serves it. The name may end in `*`: then it stands for every name that begins so."""
+
+    #: `local`: a GGUF file in the llama.cpp child process. `openai`: any OpenAI-compatible server. `embedder`: a local
+    #: embedding model. `diffusion`: a local image model.
+    backend: Literal["local", "openai", "embedder", "diffusion"] = "openai"
+    #: For `openai`: several servers, instead of the one `base_url`. What one of them leaves out is as for the model.
+    upstreams: list[UpstreamSettings] = Field(default_factory=list[UpstreamSettings])
+    #: For the local backends: a name in the catalogue, or the path of the weights.
     weights: str | None = None
     #: Tokens that prompt and answer may fill together.
     context_length: int = Field(default=8192, ge=512)
@@ -77,22 +139,41 @@ class ModelSettings(BaseModel):
     grammar: bool | None = None
     #: Whether the model sees images. Unset: `openai` does, `local` does not.
     vision: bool | None = None
-    #: Seconds to wait for a connection.
-    connect_timeout: float = Field(default=10, gt=0)
-    #: Seconds without a byte from the server before a call counts as broken.
-    read_timeout: float = Field(default=300, gt=0)
-    #: How often a call that has not yet answered anything is tried again.
+    #: For `openai`: OpenAI's encoding that counts its tokens (`POST /v1/tokenize`). Unset: the one that its name tells.
+    tokenizer: Literal["cl100k_base", "o200k_base"] | None = None
+    #: How often a call that has not yet answered anything is tried again, on the same server or another.
     retries: int = Field(default=2, ge=0, le=10)
-    #: The most calls at once to this model's server; more wait their turn. Unset: `local` 2, `openai` 256.
-    max_concurrency: int | None = Field(default=None, ge=1)
+    #: Parameters that the server would ignore: requests that carry one are refused. `n` alone is not refused:
+    #: Retinue asks the server several times.
+    unsupported: list[str] = Field(default_factory=list[str])
+    #: For `diffusion`: steps from noise to image. Unset: what the model's kind takes (50 for Stable Diffusion).
+    steps: int | None = Field(default=None, ge=1, le=1000)
+    #: For `diffusion`: how closely the prompt is followed; distilled models want 0 or 1. Unset: what the kind takes.
+    guidance_scale: float | None = Field(default=None, ge=0, le=50)
+    #: Parameters beyond OpenAI's that requests may carry and that are passed on, such as `top_k`.
+    pass_on: list[str] = Field(default_factory=list[str])
 
     @model_validator(mode="after")
     def _complete(self) -> ModelSettings:
-        if self.backend == "openai" and not self.base_url:
-            raise ValueError("a model with backend `openai` needs a base_url")
-        if self.backend == "local" and not self.weights:
-            raise ValueError("a model with backend `local` needs weights: a catalogue name or the path of a GGUF file")
+        if self.backend == "openai" and not all(upstream.base_url for upstream in self.servers()):
+            raise ValueError("a model with backend `openai` needs a base_url, or one for each of its upstreams")
+        if self.backend != "openai" and not self.weights:
+            raise ValueError(
+                f"a model with backend `{self.backend}` needs weights: a catalogue name or the path of a file"
+            )
+        if self.backend == "embedder" and self.weights not in EMBEDDING_WEIGHTS:
+            raise ValueError(f"a model with backend `embedder` has weights: {' or '.join(EMBEDDING_WEIGHTS)}")
+        if self.backend != "openai" and self.upstreams:
+            raise ValueError("only a model with backend `openai` has upstreams")
         return self
+
+    def servers(self) -> list[UpstreamSettings]:
+        """The servers of this model, each complete."""
+        own = {name: getattr(self, name) for name in UpstreamSettings.model_fields if name in self.model_fields_set}
+        return [
+            upstream.model_copy(update={k: v for k, v in own.items() if k not in upstream.model_fields_set})
+            for upstream in self.upstreams
+        ] or [self]
 
 
 class Settings(BaseSettings):
@@ -124,10 +205,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     #: `text` for people, `json` for machines.
     log_format: Literal["text", "json"] = "text"
+    #: What every answer names as `openai-organization`.
+    organization: str = Field(default="retinue", pattern=r"^[A-Za-z0-9._-]{1,64}$")
 
     # --- models
     #: Model that aliases named `default` lead to.
     default_model: str = DEFAULT_MODEL
+    #: Model that OpenAI's names of embedding models lead to.
+    default_embedding_model: str = DEFAULT_EMBEDDING_MODEL
+    #: Model that OpenAI's names of moderation models lead to. Unset: the default model is asked to judge.
+    default_moderation_model: str | None = None
+    #: Model that OpenAI's names of image models lead to. Unset: they lead nowhere.
+    default_image_model: str | None = None
     #: Model names and what serves them.
     models: dict[str, ModelSettings] = Field(default_factory=dict[str, ModelSettings])
     #: Further names for models; a name may end in `*`.
@@ -167,6 +256,10 @@ class Settings(BaseSettings):
     #: Tokens of answer that the context window leaves room for.
     answer_reserve: int = Field(default=1024, ge=16)
 
+    # --- stored chat completions
+    #: Days that stored chat completions are kept.
+    stored_completions_keep_days: float = Field(default=30, gt=0)
+
     # --- webhooks, and other requests to addresses that clients name
     #: Private or reserved addresses that such requests may go to nevertheless: networks (`10.1.0.0/16`), addresses, or
     #: host names, which are then allowed whatever their address.
@@ -199,6 +292,16 @@ class Settings(BaseSettings):
     #: Files that one process cuts into chunks at once.
     ingest_concurrency: int = Field(default=2, ge=1)
 
+    # --- images
+    #: Most bytes of the images that a request brings to be edited, all together.
+    max_image_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    #: Largest width and height of an image that a local model makes, in pixels.
+    max_image_side: int = Field(default=2048, ge=64, le=8192)
+    #: Seconds that a local model may take for a request.
+    image_timeout: float = Field(default=600, gt=0)
+    #: Seconds for which an image can be had at the URL that it was answered with.
+    image_url_expiry: float = Field(default=3600, ge=60)
+
     # --- code interpreter
     #: Most sessions at once in one process, those that wait for their thread included.
     sandbox_max_sessions: int = Field(default=16, ge=1, le=1000)
@@ -223,12 +326,26 @@ class Settings(BaseSettings):
     # --- limits
     #: Most bytes of a JSON request body.
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    #: Most bytes of a request to `/v1/tokenize`.
+    max_tokenize_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    #: Most bytes of a chat completion that is stored; a longer one is answered, and not kept.
+    max_stored_completion_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     #: Most bytes of one tool output.
     max_tool_output_bytes: int = Field(default=512 * 1024, ge=1024)
     #: Deepest nesting of a JSON request body.
     max_json_depth: int = Field(default=64, ge=8, le=500)
-    #: Seconds that a search in threads may take.
+    #: Seconds that a search in threads, or in stored chat completions, may take.
     search_timeout: float = Field(default=5, gt=0)
+    #: Most tokens of a request for embeddings, by estimate.
+    max_embedding_tokens: int = Field(default=300_000, ge=1)
+    #: Most inputs that a chat model is asked to judge in one request for moderations.
+    max_moderation_inputs: int = Field(default=32, ge=1)
+    #: Most characters, of all inputs together, that a chat model is asked to judge in such a request.
+    max_moderation_characters: int = Field(default=32_000, ge=1)
+    #: Calls of models that a project may make in a minute, in one process.
+    requests_per_minute: int = Field(default=1_000_000, ge=1)
+    #: Tokens, of prompts and answers together, that a project may use by these calls in a minute, in one process.
+    tokens_per_minute: int = Field(default=1_000_000_000, ge=1)
     #: Most messages that may wait on one thread for the end of its run.
     max_queued_messages: int = Field(default=100, ge=1)
     #: Seconds for which the answer to a request with an `Idempotency-Key` is kept.
@@ -277,6 +394,15 @@ class Settings(BaseSettings):
         """The configured models, and the built-in local ones that nothing configured replaces."""
         return {**BUILT_IN_MODELS, **self.models}
 
+    def defaults(self) -> dict[str, str | None]:
+        """What the names that begin with `default` stand for."""
+        return {
+            "default": self.default_model,
+            "default-embedding": self.default_embedding_model,
+            "default-moderation": self.default_moderation_model,
+            "default-image": self.default_image_model,
+        }
+
     def all_aliases(self) -> dict[str, str]:
         """The configured aliases, before the old OpenAI names."""
         return {**(DEFAULT_ALIASES if self.openai_aliases else {}), **self.aliases}
@@ -288,4 +414,5 @@ BUILT_IN_MODELS = {
     "qwen2.5-coder-0.5b-instruct": ModelSettings(
         backend="local", weights="qwen2.5-coder-0.5b-instruct", context_length=8192
     ),
+    DEFAULT_EMBEDDING_MODEL: ModelSettings(backend="embedder", weights=DEFAULT_EMBEDDING_MODEL, context_length=8192),
 }

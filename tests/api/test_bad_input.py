@@ -31,7 +31,7 @@ ASSISTANTS: list[tuple[Json, str, str]] = [
     ({"tools": {}}, "tools", "invalid_type"),
     ({"tools": [7]}, "tools[0]", "invalid_type"),
     ({"tools": [{}]}, "tools[0].type", "missing_required_parameter"),
-    ({"tools": [{"type": "browser"}]}, "tools[0]", "invalid_value"),
+    ({"tools": [{"type": "browser"}]}, "tools[0].type", "invalid_value"),
     ({"tools": [{"type": "function"}]}, "tools[0].function", "missing_required_parameter"),
     ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name", "missing_required_parameter"),
     ({"tools": [{"type": "function", "function": {**TOOL, "name": "no spaces"}}]}, "tools[0].function.name", "*"),
@@ -48,7 +48,7 @@ ASSISTANTS: list[tuple[Json, str, str]] = [
     ({"tool_resources": {"code_interpreter": {"file_ids": "f"}}}, "tool_resources.code_interpreter.file_ids", "*"),
     ({"tool_resources": {"file_search": {"vector_store_ids": ["a", "b"]}}}, "*", "array_above_max_length"),
     ({"response_format": "json"}, "response_format", "*"),
-    ({"response_format": {"type": "xml"}}, "response_format", "*"),
+    ({"response_format": {"type": "xml"}}, "response_format.type", "*"),
     ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "missing_required_parameter"),
     ({"reasoning_effort": "heroic"}, "reasoning_effort", "invalid_value"),
 ]
@@ -64,7 +64,7 @@ MESSAGES: list[tuple[Json, str, str]] = [
     ({"role": "user", "content": "x" * 256_001}, "content", "string_above_max_length"),
     ({"role": "user", "content": ["x"]}, "content[0]", "invalid_type"),
     ({"role": "user", "content": [{"type": "text"}]}, "content[0].text", "missing_required_parameter"),
-    ({"role": "user", "content": [{"type": "video"}]}, "content[0]", "invalid_value"),
+    ({"role": "user", "content": [{"type": "video"}]}, "content[0].type", "invalid_value"),
     ({"role": "user", "content": [{"type": "image_url", "image_url": "u"}]}, "content[0].image_url", "invalid_type"),
     ({"role": "user", "content": "x", "attachments": [{"file_id": 1, "tools": []}]}, "attachments[0].file_id", "*"),
     ({"role": "user", "content": "x", "file_ids": []}, "file_ids", "unknown_parameter"),
@@ -258,7 +258,7 @@ async def test_models_and_health(api: Api, server: Server) -> None:
     listed = await api.get("/models")
     assert "scripted" in [model["id"] for model in listed["data"]]
     assert (await api.get("/models/scripted"))["id"] == "scripted"
-    assert (await api.get("/models/gpt-4o"))["id"] == "scripted"
+    assert (await api.get("/models/gpt-4o"))["retinue"]["serves"] == "scripted"
     error = await api.refused("GET", "/models/none/such", status=404)
     assert error["code"] == "model_not_found"
     async with aiohttp.ClientSession() as session, session.get(server.url + "/healthz") as response:

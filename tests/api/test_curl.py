@@ -13,7 +13,7 @@ import pytest
 
 from ..contract.operations import operations
 from ..contract.spec import Version, validate
-from ..harness import KEY, Api, Event, Json, Server, check_events, parse_events, schema_of
+from ..harness import KEY, Api, Event, Json, Server, check_events, parse_chunks, parse_events, schema_of
 from ..scripted import Call, Reply, ScriptedUpstream
 
 PAGE = Path(__file__).parents[2] / "docs" / "curl.md"
@@ -38,7 +38,7 @@ def weatherman(request: Json) -> Reply:
 
 
 def ends_well(events: list[Event]) -> None:
-    """Hold a stream to the official document; all of the page end with a run that has ended."""
+    """Hold a stream to the official document; those of the page are of runs that end."""
     check_events(events)
     assert events[-1].name == "done"
     assert events[-2].name in ("thread.run.completed", "thread.run.cancelled")
@@ -92,12 +92,14 @@ async def test_the_page(server: Server, api: Api, upstream: ScriptedUpstream, tm
         path = url.removeprefix(server.url)
         version: Version = "v1" if "assistants=v1" in (note / "arguments").read_text() else "v2"
         headers, body = (note / "headers").read_text(), (note / "body").read_text()
-        if "text/event-stream" in headers:
+        if path == "/v1/chat/completions" and "text/event-stream" in headers:
+            parse_chunks(body)
+        elif "text/event-stream" in headers:
             ends_well(parse_events(body))
         elif name := schema_of(method, path, version):
             validate(name, json.loads(body), version=version)
         seen[version].add(operation_of(method, path.removeprefix("/v1").partition("?")[0], version))
-    resources = ("/assistants", "/threads", "/models", "/files", "/vector_stores")
+    resources = ("/assistants", "/threads", "/chat/completions", "/models", "/files", "/vector_stores")
     wanted = {name for name, one in operations("v2").items() if one.path.startswith(resources)}
     assert wanted - seen["v2"] == {"DELETE /models/{model}", "POST /vector_stores/{vector_store_id}/search"}
     assert {name for name in operations("v1") if name.endswith("/files")} <= seen["v1"] | seen["v2"]

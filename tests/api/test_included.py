@@ -41,7 +41,7 @@ async def run(api: Api, server: Server) -> Json:
         status="completed",
         step_details=ToolCallsDetails(tool_calls=[call]),
     )
-    project = await server.app.state.keys.project_of("sk-test-first-key")
+    project = (await server.app.state.keys.caller_of("sk-test-first-key")).project
     commit = Commit(run["id"], project, {}, ["completed"], None, steps=[step])
     assert await server.app.state.store.runs.commit(commit)
     return run

@@ -23,11 +23,11 @@ REFUSALS = [
     (Reply(status=500, error="<html>oh</html>"), "server_error", "500"),
     (Reply(status=503), "server_error", "503"),
     (Reply(status=418, error=""), "server_error", "418"),
-    (Reply(malformed=True), "server_error", "not a chat completion"),
+    (Reply(malformed=True), "server_error", "not JSON"),
     (Reply(break_after=0), "server_error", "broke"),
     (Reply(text="a b c", error={"message": "out of memory"}), "server_error", "out of memory"),
     (Reply(text="no", finish_reason="content_filter"), "invalid_prompt", "content filter"),
-    (Reply(tool_calls=[Call("f")], malformed=True), "server_error", "not a chat completion"),
+    (Reply(tool_calls=[Call("f")], malformed=True), "server_error", "not JSON"),
 ]
 
 

@@ -42,9 +42,9 @@ class Programs:
         quiet = ["-W", "ignore::DeprecationWarning"]
         self._run([str(interpreter), *quiet, "-m", "unittest", "--verbose", *modules], PROGRAMS)
 
-    def node(self, program: str) -> None:
-        """Run `programs/<program>.mjs`, which is for `node:test`, with the Node client."""
-        node, modules = _or_skip(environments.node_with_openai)
+    def node(self, packages: str, program: str) -> None:
+        """Run `programs/<program>.mjs`, which is for `node:test`, with the packages of an environment."""
+        node, modules = _or_skip(lambda: environments.node_with(packages))
         # Node looks for packages beside and above a program.
         (self.folder / "node_modules").symlink_to(modules)
         shutil.copy(PROGRAMS / f"{program}.mjs", self.folder)
@@ -74,7 +74,7 @@ def programs(postgres: str, tmp_path: Path) -> Iterator[Programs]:
     """A running application to run programs against."""
     empty(postgres)
     # Slower than a stream may be silent, so that every client meets the comments that fill silence.
-    with upstream_in_thread(lambda request: replace(converse(request), delay_before=0.05)) as upstream:
+    with upstream_in_thread(lambda request: replace(converse(request), delay_before=0.05, silence=0.05)) as upstream:
         models = {"scripted": ModelSettings(base_url=upstream.base_url, retries=0)}
         # Programs receive webhooks on loopback.
         settings = Settings(

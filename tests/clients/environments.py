@@ -47,21 +47,21 @@ def python_with(name: str) -> Path:
     return folder / "bin" / "python"
 
 
-def node_with_openai() -> tuple[Path, Path]:
-    """Node, and the folder ``node_modules`` with the client of ``environments/node/package-lock.json``.
+def node_with(name: str) -> tuple[Path, Path]:
+    """Node, and the folder ``node_modules`` with the packages of ``environments/<name>/package-lock.json``.
 
     Raises:
-        Unavailable: there is neither Node nor its wheel, or npm cannot install the client.
+        Unavailable: there is neither Node nor its wheel, or npm cannot install the packages.
     """
     node, npm = _node()
-    lock = (PINS / "node" / "package-lock.json").read_text(encoding="utf-8")
+    lock = (PINS / name / "package-lock.json").read_text(encoding="utf-8")
 
     def make(folder: Path) -> None:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(PINS / "node" / name, folder)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(PINS / name / file, folder)
         _make([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
 
-    return node, made("openai-node", lock, make) / "node_modules"
+    return node, made(name, lock, make) / "node_modules"
 
 
 def _node() -> tuple[Path, Command]:

@@ -5,6 +5,7 @@ The programs run as processes of their own and cannot script each reply, so they
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ..scripted import Call, Reply, echo
@@ -19,12 +20,12 @@ ENDLESS = "Count forever."
 REFUSED = "Fail."
 #: Asked for what begins so, it searches its files for the rest, where it can, and quotes what it finds.
 SEARCH = "Search for "
-#: What it passes to functions.
+#: What it passes to functions, and answers where an answer must follow a schema.
 ARGUMENTS = {"city": "Oslo"}
 
 
 def converse(request: Json) -> Reply:
-    """Say back what functions have answered; call every function about a city, once; else do as the question says."""
+    """Say back what functions have answered; call every function about a city, once; else do as the request says."""
     messages: list[Json] = request["messages"]
     asked: str = echo(request).text
     outputs = [message["content"] for message in messages if message["role"] == "tool"]
@@ -34,6 +35,8 @@ def converse(request: Json) -> Reply:
     about_cities = [one["name"] for one in functions if "city" in one["parameters"]["properties"]]
     if about_cities and not outputs:
         return Reply(tool_calls=[Call(name, ARGUMENTS) for name in about_cities])
+    if request.get("response_format", {}).get("type") == "json_schema":
+        return Reply(text=json.dumps(ARGUMENTS))
     if asked.startswith(SEARCH) and "file_search" in [one["name"] for one in functions]:
         return Reply(tool_calls=[Call("file_search", {"query": asked.removeprefix(SEARCH)})])
     if asked == INSTRUCTIONS:

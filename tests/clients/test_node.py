@@ -1,4 +1,4 @@
-"""The official Node client, unmodified."""
+"""The official Node client and the packages of Vercel, unmodified."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from .conftest import Programs
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.mark.parametrize("program", ["assistants", "vector_stores"])
-def test_version_2(programs: Programs, program: str) -> None:
-    programs.node(program)
+@pytest.mark.parametrize("program", ["assistants", "vector_stores", "chat_completions"])
+def test_openai(programs: Programs, program: str) -> None:
+    programs.node("openai-node", program)
+
+
+def test_vercel_ai(programs: Programs) -> None:
+    programs.node("vercel-ai", "vercel_ai")

@@ -26,9 +26,26 @@ def test_files_and_vector_stores(programs: Programs, line: str) -> None:
     programs.python(line, "vector_stores")
 
 
+def test_chat_completions_in_the_first_line(programs: Programs) -> None:
+    programs.python("openai-1.20.0", "chat_completions")
+
+
+@pytest.mark.parametrize("line", VERSION_2)
+def test_chat_completions(programs: Programs, line: str) -> None:
+    programs.python(line, "chat_completions", "chat_helpers")
+
+
+def test_chat_completions_without_a_client(programs: Programs) -> None:
+    programs.python("requests", "raw_http")
+
+
 def test_webhooks(programs: Programs) -> None:
     programs.python(INSTALLED, "webhooks")
 
 
 def test_langchain(programs: Programs) -> None:
     programs.python("langchain-classic", "langchain_assistant")
+
+
+def test_langchain_chat(programs: Programs) -> None:
+    programs.python("langchain-openai", "langchain_chat")

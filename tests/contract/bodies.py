@@ -164,8 +164,11 @@ BODIES: dict[Version, dict[str, list[Json]]] = {
     },
 }
 
-#: By query parameter: what must be taken, and what must be refused. ``$first`` is an object of the list.
-QUERIES: dict[str, tuple[list[str], list[str]]] = {
+#: By query parameter: what must be taken, and what must be refused. ``$first`` is an object of the list; a dict
+#: is the whole query.
+QUERIES: dict[str, tuple[list[Any], list[str]]] = {
+    "metadata": ([{"metadata[colour]": "blue"}], []),
+    "model": (["scripted", "no_such_model"], [""]),
     "limit": (["1", "100"], ["0", "101", "-1", "many", "1.5", ""]),
     "order": (["asc", "desc"], ["up", ""]),
     "after": (["$first"], ["no_such_id"]),

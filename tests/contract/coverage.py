@@ -29,7 +29,8 @@ by `make coverage-table`, and a test fails where it differs from what the server
 
 - *served*: the server has a route for it.
 - *validated*: a test sends it the least request, every documented field and parameter, every value that the document
-  rules out and ids of others, and holds each answer and each streamed event to the document.
+  rules out and ids of others, and holds each answer and each streamed event to the document. What is inside fields
+  that only a model's server understands (sound, search, moderation in chat requests) is left to that server.
 
 """
 

@@ -92,6 +92,24 @@ def _allow_128_run_tools(schemas: Json) -> None:
     schemas["RunObject"]["properties"]["tools"]["maxItems"] = 128
 
 
+def _open_stored_messages(schemas: Json) -> None:
+    items = schemas["ChatCompletionMessageList"]["properties"]["data"]["items"]
+    answered = schemas["ChatCompletionResponseMessage"]
+    text: Json = {"type": "string"}
+    said = {"role": text, "name": text, "tool_call_id": text}
+    items["allOf"][0] = {**answered, "properties": {**answered["properties"], **said}}
+    parts = items["allOf"][1]["properties"]["content_parts"]["anyOf"][0]["items"]["oneOf"]
+    for kind in ("Audio", "File"):
+        parts.append({"$ref": f"#/components/schemas/ChatCompletionRequestMessageContentPart{kind}"})
+
+
+def _describe_completion_chunks(schemas: Json) -> None:
+    chunk = schemas["CreateCompletionStreamResponse"] = copy.deepcopy(schemas["CreateCompletionResponse"])
+    chunk["properties"]["choices"]["items"]["properties"]["finish_reason"]["enum"].append(None)
+    chunk["properties"]["choices"]["items"]["properties"]["finish_reason"].pop("type")
+    chunk["properties"]["usage"] = {"anyOf": [chunk["properties"]["usage"], {"type": "null"}]}
+
+
 def _resolve_recursive_ref(schemas: Json) -> None:
     for schema in _walk(schemas["CompoundFilter"]):
         if schema.pop("$recursiveRef", None):
@@ -116,6 +134,8 @@ CORRECTIONS: dict[Version, Corrections] = {
         ("`nullable: true` means nothing in OpenAPI 3.1, yet the document means `or null` by it", _honour_nullable),
         ("`Upload.object` is not required by the document, but by the SDK", _require_upload_object),
         ("`RunObject.tools` is limited to 20, while assistants may have 128", _allow_128_run_tools),
+        ("Messages of stored chat completions have every role, and parts of every kind", _open_stored_messages),
+        ("Chunks of completions have no schema, only prose: null where nothing ends yet", _describe_completion_chunks),
         ("`$recursiveRef` is a keyword of a draft that OpenAPI 3.1 does not use", _resolve_recursive_ref),
     ),
 }
@@ -154,10 +174,18 @@ def _close(schema: Any, *, slot: bool) -> None:
         schema.setdefault("additionalProperties", True)  # names no field at all: any may stand there
 
 
+#: Fields that Retinue adds to official objects: docs/extensions.md tells of each.
+ADDED = (("Model", "retinue"),)
+
+
 def closed(document: Json) -> Json:
-    """A copy of `document` whose objects allow only the fields they name."""
+    """A copy of `document` whose objects allow only the fields they name, and those that Retinue adds."""
     document = copy.deepcopy(document)
-    for schema in document["components"]["schemas"].values():
+    schemas = document["components"]["schemas"]
+    for name, field in ADDED:
+        if name in schemas:
+            schemas[name]["properties"][field] = {"type": "object"}
+    for schema in schemas.values():
         _close(schema, slot=False)
     return document
 

@@ -6,7 +6,10 @@ import asyncio
 import itertools
 from typing import Any
 
-from tests.harness import Api, function
+import aiohttp
+
+from tests.harness import Answer, Api, function
+from tests.image_upstream import mask, picture
 from tests.scripted import Call, Reply
 
 from .operations import Operation
@@ -18,7 +21,7 @@ _numbers = itertools.count(1)
 def model(request: Json) -> Reply:
     """A model that calls the function `look` once in a run whose instructions ask for it, and else says something."""
     called = any("tool_calls" in message for message in request["messages"])
-    asked = any("Please look." in str(message["content"]) for message in request["messages"])
+    asked = any("Please look." in str(message.get("content")) for message in request["messages"])
     if asked and not called:
         return Reply(tool_calls=[Call("look", {"at": "the moon"})])
     return Reply(text="All is well.")
@@ -35,6 +38,10 @@ class Objects:
         """Make one of each kind; the run has ended after a function call and an answer."""
         self.values["file"] = await self._file("notes.txt", b"Notes.")
         self.values["image"] = await self._file("cat.png", b"\x89PNG\r\n\x1a\n")
+        for name, content in PICTURES.items():
+            self.values[name] = await self._file(f"{name}.png", content)
+        self.values["completion_id"] = await self._completion()
+        self.values["model"] = "scripted"
         self.values["vector_store"] = (await self._api.post("/vector_stores"))["id"]
         assistant = await self._assistant()
         thread = await self._api.thread("Hello")
@@ -54,6 +61,8 @@ class Objects:
         match operation.name.partition(" ")[2], operation.method:
             case "/assistants/{assistant_id}", "DELETE":
                 values["assistant_id"] = await self._assistant()
+            case "/chat/completions/{completion_id}", "DELETE":
+                values["completion_id"] = await self._completion()
             case "/threads/{thread_id}", "DELETE":
                 values["thread_id"] = await self._api.thread()
             case "/threads/{thread_id}/messages/{message_id}", "DELETE":
@@ -82,6 +91,10 @@ class Objects:
     async def _assistant(self) -> str:
         return await self._api.assistant(tools=[function("look", at="string")], name=f"Tutor {next(_numbers)}")
 
+    async def _completion(self) -> str:
+        body = {"model": "scripted", "messages": [_MESSAGE, _MESSAGE], "store": True, "metadata": {"colour": "blue"}}
+        return (await self._api.post("/chat/completions", body))["id"]
+
     async def _assistant_file(self, assistant: str) -> str:
         made = await self._api.post(f"/assistants/{assistant}/files", {"file_id": self.values["file"]})
         return made["id"]
@@ -100,6 +113,8 @@ class Objects:
         return answer.body["id"]
 
 
+#: What is in the files of these names.
+PICTURES = {"picture": picture(), "mask": mask()}
 _MESSAGE: Json = {"role": "user", "content": "Hello"}
 
 
@@ -110,6 +125,21 @@ def filled(value: Any, values: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: filled(inner, values) for key, inner in value.items()}
     return [filled(inner, values) for inner in value] if isinstance(value, list) else value
+
+
+async def sent(api: Api, operation: Operation, path: str, body: Any) -> Answer:
+    """The answer to a body, with ids in their places; as a form where the operation takes that."""
+    if not (operation.form and isinstance(body, dict)):
+        return await api.request(operation.method, path, body)
+    form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+    for name, value in body.items():
+        if name == "image" and value:
+            form.add_field(name, PICTURES["picture"], filename="picture.png", content_type="image/png")
+        else:
+            form.add_field(name, str(value))
+    payload = form()
+    headers = {"content-type": payload.headers["content-type"]}
+    return await api.request(operation.method, path, data=payload, headers=headers)
 
 
 async def until_free(api: Api, answer: Json) -> None:

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("example", ["math_tutor.py", "weather_functions.py"])
+@pytest.mark.parametrize("example", ["math_tutor.py", "weather_functions.py", "chat.py"])
 async def test_an_example_runs_with_nothing_but_the_two_variables_set(server: Process, example: str) -> None:
     environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY}
     command = [sys.executable, "-W", "ignore", ROOT / "examples" / example]

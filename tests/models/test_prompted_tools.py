@@ -12,10 +12,13 @@ import aiohttp
 import pytest
 from jsonschema import Draft202012Validator
 
-from retinue.inference.chat import ChatEvent, ChatRequest, Finished, TextDelta
+from retinue.inference.chat import ChatBackend, ChatEvent, ChatRequest, Finished, TextDelta
 from retinue.inference.local.process import LocalModel
+from retinue.inference.native import NativeChat
 from retinue.inference.prompted import PromptedTools
 from retinue.inference.prompted.grammar import WORDS
+from retinue.inference.route import Route, Server
+from retinue.inference.slots import FairSlots
 from retinue.inference.upstream import Upstream
 
 # One event loop for the module, in which its servers live.
@@ -25,7 +28,7 @@ pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 class Counted:
     """A backend that remembers what it was asked."""
 
-    def __init__(self, inner: Upstream) -> None:
+    def __init__(self, inner: ChatBackend) -> None:
         self._inner = inner
         self.requests: list[ChatRequest] = []
 
@@ -42,12 +45,12 @@ async def serving(weights: Path) -> AsyncIterator[Counted]:
     await model.start()
     assert await model.wait_ready(180), model.reason
     upstream = Upstream(
-        "m",
         "http://local/v1",
+        slots=FairSlots(1, waiting=100, timeout=300),
         api_key=model.api_key,
         connector=lambda: aiohttp.UnixConnector(str(model.socket_path), force_close=True),
     )
-    yield Counted(upstream)
+    yield Counted(NativeChat(Route("m", [Server(upstream)], retries=0)))
     await upstream.close()
     await model.stop()
 

@@ -120,6 +120,18 @@ async def test_no_calling_but_a_history_of_calls(tools: Any) -> None:
     assert not model.requests[0].tools
 
 
+async def test_results_without_functions_are_answered_in_the_words_of_the_question() -> None:
+    """Small models otherwise refuse, or answer in the language of what they are told last."""
+    for question, end in (("奥斯陆呢？", "奥斯陆呢？"), ("long " * 1000, "in words from those results.")):
+        model = Model("7°")
+        await ask(model, [{"role": "user", "content": question}, *DONE[1:]], tools=[])
+        assert model.told.startswith("<tool_response>")
+        assert model.told.endswith(end)
+    model = Model("Hi")
+    await ask(model, [*DONE, *HI], tools=[])
+    assert model.told == "Hi"
+
+
 @pytest.mark.parametrize("grammar", [True, False])
 async def test_words_flow_through_in_one_pass(grammar: bool) -> None:
     model = Model("Hello! How are you? \n")
@@ -321,3 +333,10 @@ async def test_the_cutting_does_not_matter(text: str, data: st.DataObject) -> No
     cuts = sorted(data.draw(st.sets(st.integers(1, len(text) - 1))))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     assert await ask(Model(pieces), grammar=False) == await ask(Model([text]), grammar=False)
+
+
+async def test_a_stop_text_ends_no_call() -> None:
+    model = Model(block("weather", city="Paris"))
+    _, calls, _ = await ask(model, tool_choice="required", extra={"stop": ["}"], "seed": 1})
+    assert calls == [PARIS]
+    assert model.requests[-1].extra.keys() == {"grammar", "seed"}

@@ -47,3 +47,12 @@ def test_another_key_and_damage(tmp_path: Path) -> None:
 def test_a_key_that_is_too_short(tmp_path: Path) -> None:
     with pytest.raises(ValidationError):
         Settings(data=tmp_path, secret_key="short")
+
+
+def test_signatures_are_of_a_key_a_purpose_and_a_message(tmp_path: Path) -> None:
+    box = SecretBox(Settings(data=tmp_path))
+    signature = box.signature("link", "a")
+    assert signature == SecretBox(Settings(data=tmp_path)).signature("link", "a")
+    other = SecretBox(Settings(data=tmp_path / "other"))
+    others = {box.signature("link", "b"), box.signature("lin", "ka"), other.signature("link", "a")}
+    assert len({signature, *others}) == 4

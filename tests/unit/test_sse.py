@@ -23,7 +23,7 @@ def read(pieces: list[bytes]) -> list[bytes]:
     """The data of all events."""
 
     async def collect() -> list[bytes]:
-        return [data async for data in sse.events(_chunks(pieces))]
+        return [data async for batch in sse.batches(_chunks(pieces)) for data in batch]
 
     return asyncio.run(collect())
 

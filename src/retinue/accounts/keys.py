@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import dataclass
 
 from ..errors import AuthenticationFailed
 from ..store.accounts import DEFAULT_PROJECT, Accounts
@@ -29,15 +30,24 @@ def _hash(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: a project, and the API key by which."""
+
+    project: str
+    #: The key's id; empty where the server itself asks for the project.
+    key: str = ""
+
+
 class Keys:
-    """Tells to which project a key belongs."""
+    """Tells whose a key is."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
-        self._known: dict[bytes, tuple[float, str | None]] = {}
+        self._known: dict[bytes, tuple[float, Caller | None]] = {}
 
-    async def project_of(self, key: str) -> str:
-        """The project of a key.
+    async def caller_of(self, key: str) -> Caller:
+        """The key's id and its project.
 
         Raises:
             AuthenticationFailed: there is no such key, or it was revoked.
@@ -45,18 +55,19 @@ class Keys:
         """
         digest = _hash(key)
         now = time.monotonic()
-        until, project = self._known.get(digest, (0.0, None))
+        until, caller = self._known.get(digest, (0.0, None))
         if until <= now:
-            project = await self._accounts.project_of(digest)
+            found = await self._accounts.find_key(digest)
+            caller = Caller(*found) if found else None
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[digest] = (now + _BELIEVED, project)
-        if project is None:
+            self._known[digest] = (now + _BELIEVED, caller)
+        if caller is None:
             raise AuthenticationFailed(
                 f"Incorrect API key provided: {hint(key)}. `retinue keys create` makes a new one.",
                 code="invalid_api_key",
             )
-        return project
+        return caller
 
     async def create(self, name: str) -> str:
         """Make a key of the default project; returns it, the only time that it can be seen."""

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
+from typing import cast
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp
 
 from .. import __version__
 from ..accounts.keys import Keys
+from ..accounts.limits import Limits
+from ..accounts.metering import Metering
+from ..completions.service import ChatCompletions
+from ..completions.text.service import TextCompletions
 from ..errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound
+from ..inference.moderation import Moderations
 from ..service import running
 from ..settings import Settings
 from ..webhooks.registry import WebhookRegistry
 from . import (
     assistants,
+    chat,
+    embeddings,
     files,
+    images,
     messages,
     models,
+    moderations,
     runs,
+    stored_completions,
     system,
+    text_completions,
     threads,
+    tokenize,
     transfer,
     v1,
     validation,
@@ -31,10 +46,57 @@ from . import (
     webhooks,
 )
 from .idempotency import Idempotency
+from .lean import FastLane
 from .middleware import Gate, answer
 from .v1.version import VersionOne
 
 log = structlog.get_logger(__name__)
+
+_MODULES = (
+    *(chat, assistants, runs, threads, messages, files, vector_stores, transfer),
+    *(models, stored_completions, text_completions, images, tokenize, embeddings, moderations, webhooks, system),
+)
+#: Paths whose requests are calls of models, for which rate limits are meant.
+_MODEL_CALLS = frozenset(
+    {
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/moderations",
+        "/v1/images/generations",
+        "/v1/images/edits",
+        "/v1/images/variations",
+    }
+)
+
+
+class _Application(FastAPI):
+    """The application inside what is done for every request."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All layers, outermost first."""
+        settings: Settings = self.state.settings
+        # Starlette's own outermost layer would answer failures before the gate can.
+        inside = cast(ServerErrorMiddleware, super().build_middleware_stack()).app
+        lanes = FastLane(inside, (route for module in _MODULES for route in module.router.routes))
+        once = Idempotency(
+            lanes, renew_every=settings.run_lease / 3, max_answer_bytes=settings.idempotency_max_answer_bytes
+        )
+        return Gate(
+            once,
+            organization=settings.organization,
+            max_body_bytes=settings.max_body_bytes,
+            larger={
+                "/v1/files": settings.max_file_bytes + files.FORM_BYTES,
+                "/v1/import": settings.max_import_bytes,
+                "/v1/tokenize": settings.max_tokenize_bytes,
+                "/v1/images/edits": images.body_limit(settings),
+                "/v1/images/variations": images.body_limit(settings),
+            },
+            limits=self.state.limits,
+            limited=_MODEL_CALLS,
+            signed=images.CONTENT_PREFIX,
+        )
 
 
 def create_app(
@@ -54,12 +116,18 @@ def create_app(
         async with running(settings, conninfo, work=settings.serve_worker) as service:
             app.state.store, app.state.models, app.state.engine = service.store, service.models, service.engine
             app.state.keys = Keys(service.store.accounts)
+            metering = app.state.metering = Metering(limits, service.usage)
+            app.state.embedders = service.embedders
+            app.state.moderations = Moderations(service.models, settings)
+            app.state.images, app.state.egress = service.images, service.egress
+            app.state.chat_completions = ChatCompletions(service.store, service.models, metering)
+            app.state.text_completions = TextCompletions(service.models, metering)
             app.state.webhooks = WebhookRegistry(service.store, service.egress, settings)
             if first_key:
                 await app.state.keys.ensure(first_key, "first key")
             yield
 
-    app = FastAPI(
+    app = _Application(
         title="Retinue",
         version=__version__,
         summary="The OpenAI Assistants platform on your own machines, with any model.",
@@ -70,17 +138,12 @@ def create_app(
         redoc_url=None,
     )
     app.state.settings = settings
-    # What is added last comes first.
-    app.add_middleware(
-        Idempotency, renew_every=settings.run_lease / 3, max_answer_bytes=settings.idempotency_max_answer_bytes
-    )
-    larger = {"/v1/files": settings.max_file_bytes + files.FORM_BYTES, "/v1/import": settings.max_import_bytes}
-    app.add_middleware(Gate, max_body_bytes=settings.max_body_bytes, larger=larger)
+    app.state.limits = limits = Limits(settings.requests_per_minute, settings.tokens_per_minute)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.router.routes.append(VersionOne(v1.router))
-    for module in (assistants, runs, threads, messages, files, vector_stores, transfer, models, webhooks, system):
+    for module in _MODULES:
         app.include_router(module.router)
     if first_page is not None:
 

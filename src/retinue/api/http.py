@@ -90,6 +90,20 @@ TheEngine = Annotated[Engine, Depends(_engine)]
 Page = Annotated[PageQuery, Depends(_page)]
 
 
+def metadata_filter(request: Request) -> dict[str, str]:
+    """The pairs that listed objects must have: the query's `metadata[key]=value`.
+
+    Raises:
+        InvalidRequest: too many, or one twice.
+    """
+    parameters = request.query_params.multi_items()
+    pairs = [(name[9:-1], value) for name, value in parameters if name.startswith("metadata[") and name[-1] == "]"]
+    metadata = dict(pairs)
+    if len(pairs) > 16 or len(metadata) < len(pairs):
+        raise InvalidRequest("Invalid 'metadata': at most 16 pairs are allowed, each key once.", param="metadata")
+    return metadata
+
+
 def ok(value: WireObject, headers: dict[str, str] | None = None) -> Response:
     """200 with an object."""
     return Response(to_json(value), media_type="application/json", headers=headers)

@@ -2,109 +2,167 @@
 
 from __future__ import annotations
 
+import math
+import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import orjson
 import psycopg
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..accounts.keys import Keys
-from ..errors import ApiError, AuthenticationFailed, InvalidRequest, NotFound, ServerFault, TooLarge, Unavailable
-from ..store.ids import new_id
+from ..accounts.keys import Caller, Keys
+from ..accounts.limits import Limits
+from ..errors import (
+    ApiError,
+    AuthenticationFailed,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    ServerFault,
+    TooLarge,
+    Unavailable,
+)
 
 log = structlog.get_logger(__name__)
+
+#: What every answer of the API carries for pages of other origins. They may read any answer: a key is sent in a header
+#: and never by the browser itself, so that a page can do no more than its key.
+_ORIGINS = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"*"))
+#: Seconds for which a browser may remember that it may ask.
+_REMEMBERED = b"86400"
 
 
 class Gate:
     """The outermost layer, in plain ASGI: nothing here holds a stream back.
 
-    A request that passes carries its project in ``scope["project"]`` and its id in ``scope["request_id"]``.
+    A request under ``/v1`` that passes carries who asks in ``scope["caller"]`` and the project in ``scope["project"]``.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, larger: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        organization: str,
+        max_body_bytes: int,
+        larger: Mapping[str, int],
+        limits: Limits,
+        limited: Collection[str],
+        signed: str,
+    ) -> None:
         """Wrap an application.
 
         Args:
             app: the application.
+            organization: what answers name as their organization.
             max_body_bytes: the largest body of a request.
             larger: the same for paths whose bodies are not held in memory.
+            limits: the limits of model calls.
+            limited: paths that call models; their answers tell of the limits.
+            signed: how paths begin that need no key, because their addresses are signed.
         """
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._larger = larger
+        self._limits = limits
+        self._limited = limited
+        self._signed = signed
+        self._headers = ((b"openai-version", b"2020-10-01"), (b"openai-organization", organization.encode()))
+        self._v1_headers = (*self._headers, *_ORIGINS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
-        request_id = scope["request_id"] = new_id("req_")
-        started = False
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                milliseconds = round((time.perf_counter() - began) * 1000)
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode()),
-                    (b"openai-processing-ms", str(milliseconds).encode()),
-                    (b"openai-version", b"2020-10-01"),
-                ]
-            await send(message)
-
-        try:
-            most = self._larger.get(scope["path"], self._max_body_bytes)
-            await self._admit(scope, most)
-            await self._app(scope, _bounded(receive, most), send_with_headers)
-        except ApiError as error:
-            if not started:
-                await answer(error, send_with_headers)
-        except psycopg.DataError as error:
-            log.info("the database refused a value", error=str(error))
-            if not started:
-                await answer(InvalidRequest("The request holds a value that cannot be stored."), send_with_headers)
-        except psycopg.Error as error:
-            log.warning("the database failed", error=str(error), request=request_id)
-            if not started:
-                await answer(
-                    Unavailable("The database cannot answer at the moment. Please try again."), send_with_headers
-                )
-        except Exception:
-            log.exception("request failed on a defect", request=request_id, path=scope["path"])
-            if not started:
-                await answer(
-                    ServerFault(f"Something went wrong on the server (request {request_id})."), send_with_headers
-                )
-
-    async def _admit(self, scope: Scope, most: int) -> None:
         path: str = scope["path"]
-        if "\x00" in path:
-            raise NotFound("Invalid URL: it holds a NUL character.")
-        headers = {name: value for name, value in scope["headers"] if name in _HEADERS}
-        if path.startswith("/v1/"):
-            scope["project"] = await self._project(scope, headers.get(b"authorization", b"").decode("latin-1"))
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > most:
+        in_api = path.startswith("/v1/")
+        answering = _Answering(send, self._v1_headers if in_api else self._headers)
+        try:
+            if "\x00" in path:
+                raise NotFound("Invalid URL: it holds a NUL character.")
+            headers: dict[bytes, bytes] = dict(scope["headers"])
+            if in_api and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+                await _allow(headers, answering.send)
+                return
+            if in_api and not path.startswith(self._signed):
+                caller = scope["caller"] = await _caller(scope, headers.get(b"authorization", b""))
+                scope["project"] = caller.project
+                if path in self._limited:
+                    answering.limits, answering.project = self._limits, caller.project
+            receive = _bounded(headers, receive, self._larger.get(path, self._max_body_bytes))
+            await self._app(scope, receive, answering.send)
+        except Exception as error:
+            told = _told(error, answering.request_id, path)
+            if not answering.begun:
+                await answer(told, answering.send)
+
+
+class _Answering:
+    """An answer on its way: its head gets the headers that every answer has."""
+
+    __slots__ = ("_began", "_headers", "_send", "begun", "limits", "project", "request_id")
+
+    def __init__(self, send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        self._send = send
+        self._headers = headers
+        self._began = time.perf_counter()
+        self.request_id = b"req_%032x" % random.getrandbits(128)
+        self.begun = False
+        #: Where the answer tells of limits: these, as they are for this project.
+        self.limits: Limits | None = None
+        self.project = ""
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self.begun = True
+            milliseconds = round((time.perf_counter() - self._began) * 1000)
+            headers = message["headers"] = [
+                *message.get("headers", ()),
+                (b"x-request-id", self.request_id),
+                (b"openai-processing-ms", b"%d" % milliseconds),
+                *self._headers,
+            ]
+            if self.limits:
+                headers += self.limits.headers(self.project)
+        await self._send(message)
+
+
+async def _caller(scope: Scope, authorization: bytes) -> Caller:
+    scheme, _, key = authorization.decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise AuthenticationFailed(
+            "You didn't provide an API key. You need to provide your API key in an Authorization header using "
+            "Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
+        )
+    keys: Keys = scope["app"].state.keys
+    return await keys.caller_of(key.strip())
+
+
+async def _allow(headers: Mapping[bytes, bytes], send: Send) -> None:
+    """Answer a browser that asks whether a page of another origin may send a request: it may send any."""
+    allowed = [
+        (b"access-control-allow-methods", b"GET, POST, DELETE"),
+        # By name: `*` would leave out `authorization`.
+        (b"access-control-allow-headers", headers.get(b"access-control-request-headers", b"authorization")),
+        (b"access-control-max-age", _REMEMBERED),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": allowed})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _bounded(headers: Mapping[bytes, bytes], receive: Receive, most: int) -> Receive:
+    """Refuse a body that is too large: by its length, or as soon as it has become so.
+
+    The HTTP server holds a client to the length that it named, so only bodies without one are counted.
+    """
+    length = headers.get(b"content-length", b"")
+    if length.isdigit():
+        if int(length) > most:
             raise _too_large(most)
-
-    async def _project(self, scope: Scope, authorization: str) -> str:
-        scheme, _, key = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise AuthenticationFailed(
-                "You didn't provide an API key. You need to provide your API key in an Authorization header using "
-                "Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
-            )
-        keys: Keys = scope["app"].state.keys
-        return await keys.project_of(key.strip())
-
-
-def _bounded(receive: Receive, most: int) -> Receive:
-    """Counts the body as it comes in: a client may send more than it said, or not say."""
+        return receive
     size = 0
 
     async def counted() -> Message:
@@ -122,13 +180,29 @@ def _too_large(most: int) -> TooLarge:
     return TooLarge(f"The request body is larger than the limit of {most} bytes.")
 
 
-_HEADERS = frozenset({b"authorization", b"content-length"})
+def _told(error: Exception, request_id: bytes, path: str) -> ApiError:
+    """What a client is told of a failure; the log is told the rest."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, psycopg.DataError):
+        log.info("the database refused a value", error=str(error))
+        return InvalidRequest("The request holds a value that cannot be stored.")
+    request = request_id.decode()
+    if isinstance(error, psycopg.Error):
+        log.warning("the database failed", error=str(error), request=request)
+        return Unavailable("The database cannot answer at the moment. Please try again.")
+    log.error("request failed on a defect", request=request, path=path, exc_info=error)
+    return ServerFault(f"Something went wrong on the server (request {request}).")
 
 
 async def answer(error: ApiError, send: Send) -> None:
     """Send an error in the official shape."""
     headers = [(b"content-type", b"application/json")]
     if error.retry_after is not None:
-        headers.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
+        headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after)))
+        headers.append((b"retry-after-ms", b"%d" % math.ceil(error.retry_after * 1000)))
+    elif isinstance(error, RateLimited):
+        # It would never fit, and the clients try a 429 again by themselves.
+        headers.append((b"x-should-retry", b"false"))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": orjson.dumps(error.body())})

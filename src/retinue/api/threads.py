@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ..errors import InvalidRequest
 from ..knowledge import resources
 from ..runs import compose
 from ..store.ids import new_id
 from ..wire.common import Deleted, ObjectList
 from ..wire.threads import Thread, ThreadCreate, ThreadFork, ThreadModify
-from .http import JsonRoute, Page, ProjectId, TheStore, ok, ok_list
+from .http import JsonRoute, Page, ProjectId, TheStore, metadata_filter, ok, ok_list
 
 router = APIRouter(prefix="/v1/threads", tags=["Threads"], route_class=JsonRoute)
 
@@ -37,17 +36,9 @@ async def list_threads(
     query: Annotated[str | None, Query(max_length=256)] = None,
 ) -> Response:
     """List threads: of all, those with every `metadata[key]=value` and with messages that have the words of `query`."""
-    metadata = _metadata(request.query_params.multi_items())
+    metadata = metadata_filter(request)
     within: float = request.app.state.settings.search_timeout
     return ok_list(await store.threads.search(project, page, metadata=metadata, words=query, within=within))
-
-
-def _metadata(parameters: list[tuple[str, str]]) -> dict[str, str]:
-    pairs = [(name[9:-1], value) for name, value in parameters if name.startswith("metadata[") and name[-1] == "]"]
-    metadata = dict(pairs)
-    if len(pairs) > 16 or len(metadata) < len(pairs):
-        raise InvalidRequest("Invalid 'metadata': at most 16 pairs are allowed, each key once.", param="metadata")
-    return metadata
 
 
 @router.post("/{thread_id}/fork", response_model=Thread)

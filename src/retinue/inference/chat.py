@@ -37,8 +37,11 @@ class ChatRequest:
     #: The most tokens to produce; None leaves it to the backend.
     max_tokens: int | None = None
     reasoning_effort: str | None = None
-    #: Further fields of the request body that one kind of backend understands (`grammar` for llama.cpp).
+    #: Further fields of the request body: sampling parameters, and what one kind of backend understands (`grammar` for
+    #: llama.cpp).
     extra: Json = field(default_factory=dict[str, Any])
+    #: Whose call this is, for the fair queue: the project.
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,15 @@ class Usage:
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    #: Those of the prompt that the server had in its cache.
+    cached_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,8 @@ class TextDelta:
     """A piece of the answer's text."""
 
     text: str
+    #: Chat completions' `logprobs` of its tokens, where they were asked for.
+    logprobs: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import aiohttp
 import structlog
 from pydantic import ValidationError
 
-from ..errors import ModelError, ModelNotFound
+from ..errors import ModelNotFound
 from ..settings import ModelSettings, Settings, config_file
-from .chat import ChatBackend, ChatEvent, ChatRequest
+from . import servers
+from .chat import ChatBackend
 from .local.catalogue import weights_path
 from .local.process import LocalModel
+from .native import NativeChat
 from .prompted import PromptedTools
-from .upstream import Upstream
+from .route import Route
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +30,6 @@ _LONGEST_CHAIN = 8
 #: Seconds between two looks at whether the settings file has changed.
 _LOOK_EVERY = 1.0
 
-V = TypeVar("V")
-
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
@@ -37,11 +37,34 @@ class ServedModel:
 
     #: The name of the model that answers: the one asked for, or the one its alias leads to.
     name: str
+    #: How it is configured.
+    settings: ModelSettings
+    #: The way to its servers; without any for the local backends that are no servers.
+    route: Route
+    #: Answers chat requests, calls of tools included.
     backend: ChatBackend
-    #: Tokens that prompt and answer may fill together.
-    context_length: int
-    #: Whether it sees images.
-    vision: bool
+    #: Whether `backend` leads it to calls of tools by prompts.
+    prompted: bool
+    #: For `local`: the way to what llama.cpp serves beyond OpenAI's API, its tokenizer among it.
+    llama: Route | None = None
+    #: For `local`: changes when something changes that answers depend on. Remote servers tell theirs themselves.
+    fingerprint: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether it runs here, in llama.cpp."""
+        return self.settings.backend == "local"
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that prompt and answer may fill together."""
+        return self.settings.context_length
+
+    @property
+    def vision(self) -> bool:
+        """Whether it sees images."""
+        given = self.settings.vision
+        return self.settings.backend == "openai" if given is None else given
 
 
 class Models:
@@ -53,31 +76,52 @@ class Models:
         self._stamp = self._file_stamp()
         self._looked = time.monotonic()
         self._served: dict[str, ServedModel] = {}
-        self._upstreams: list[Upstream] = []
+        #: By configured name or pattern: all names that fit a pattern share its servers with their slots.
+        self._ways: dict[str, _Ways] = {}
+        #: Ways by earlier settings, on which calls may still be.
+        self._old_ways: list[_Ways] = []
         self._processes: dict[Path, LocalModel] = {}
-        self._local_backends: dict[str, LocalBackend] = {}
 
     async def start(self) -> None:
         """Begin to load the default model, if it is a local one whose weights are there."""
         try:
-            name = self.resolve("default").name
+            model = self.resolve("default")
         except ModelNotFound:
             log.warning("the default model is not configured", model=self._settings.default_model)
             return
-        if (local := self._local_backends.get(name)) is not None:
-            await local.prepare()
+        if model.local:
+            await self._process(model.name, model.settings).start()
 
     async def close(self) -> None:
         """End the local models and close all connections."""
         for process in self._processes.values():
             await process.stop()
-        for upstream in self._upstreams:
-            await upstream.close()
+        for ways in (*self._ways.values(), *self._old_ways):
+            await ways.close()
 
     def names(self) -> list[str]:
         """The names of all models that are configured one by one, sorted."""
         self._follow_file()
         return sorted(name for name in self._settings.all_models() if "*" not in name)
+
+    def aliases(self, name: str) -> list[str]:
+        """All further names that lead to a model, sorted; one that ends in `*` stands for many."""
+        self._follow_file()
+        names = {*self._settings.defaults(), *self._settings.all_aliases()} - {name}
+        return sorted(alias for alias in names if self._leads(alias, name))
+
+    def knows(self, name: str) -> bool:
+        """Whether a name leads to a model."""
+        try:
+            self.resolve(name)
+        except ModelNotFound:
+            return False
+        return True
+
+    def _leads(self, alias: str, name: str) -> bool:
+        if alias.endswith("*") and _longest_match(self._settings.all_models(), alias[:-1]):
+            return False  # a model's pattern comes before an alias
+        return self.knows(alias) and self.resolve(alias).name == name
 
     def resolve(self, name: str) -> ServedModel:
         """What serves `name`.
@@ -91,76 +135,71 @@ class Models:
         if (served := self._served.get(name)) is not None:
             return served
         models, aliases = self._settings.all_models(), self._settings.all_aliases()
-        asked = name
+        asked, defaults = name, self._settings.defaults()
         for _ in range(_LONGEST_CHAIN):
-            if name == "default":
-                name = self._settings.default_model
+            name = defaults.get(name) or name
             if name in models:
-                return self._serve(asked, name, models[name])
+                return self._serve(asked, name, name, models[name])
             if name in aliases:
                 name = aliases[name]
-            elif (model := _longest_match(models, name)) is not None:
-                return self._serve(asked, name, model)
-            elif (alias := _longest_match(aliases, name)) is not None:
-                name = alias
+            elif pattern := _longest_match(models, name):
+                return self._serve(asked, name, pattern, models[pattern])
+            elif pattern := _longest_match(aliases, name):
+                name = aliases[pattern]
             else:
                 break
         raise ModelNotFound(asked)
 
-    def _serve(self, asked: str, name: str, model: ModelSettings) -> ServedModel:
-        sees = model.backend == "openai" if model.vision is None else model.vision
-        served = self._served.get(name) or ServedModel(name, self._backend(name, model), model.context_length, sees)
-        # Patterns serve any number of names; their backends hold no connection until used, but the table has an end.
+    def _serve(self, asked: str, name: str, key: str, model: ModelSettings) -> ServedModel:
+        served = self._served.get(name) or self._made(name, self._way(key, model))
+        # Patterns serve any number of names, but the table has an end.
         if len(self._served) < 10_000:
             self._served[name] = self._served[asked] = served
         return served
 
-    def _backend(self, name: str, model: ModelSettings) -> ChatBackend:
+    def _way(self, key: str, model: ModelSettings) -> _Ways:
+        """The ways to a model that is configured under a name or pattern."""
+        known = self._ways.get(key)
+        if known and known.settings == model:
+            return known
+        if known:
+            self._old_ways.append(known)
+        if model.backend == "local":
+            process = self._process(key, model)
+            route, llama = (servers.local(key, model, process, self._settings, root) for root in ("/v1", ""))
+            self._ways[key] = _Ways(model, route, llama)
+        else:
+            self._ways[key] = _Ways(model, servers.remote(key, model))
+        return self._ways[key]
+
+    def _made(self, name: str, ways: _Ways) -> ServedModel:
+        model = ways.settings
         local = model.backend == "local"
-        backend: ChatBackend = self._local_backend(name, model) if local else self._remote(name, model)
-        if (model.tools or ("prompted" if local else "native")) == "native":
-            return backend
-        return PromptedTools(backend, grammar=local if model.grammar is None else model.grammar)
+        route, llama = ways.route.named(name), ways.llama
+        fingerprint = self._fingerprint(name, model) if local else None
+        backend: ChatBackend = NativeChat(route)
+        prompted = (model.tools or ("prompted" if local else "native")) == "prompted"
+        if prompted:
+            backend = PromptedTools(backend, grammar=local if model.grammar is None else model.grammar)
+        return ServedModel(name, model, route, backend, prompted, llama, fingerprint)
 
-    def _remote(self, name: str, model: ModelSettings) -> Upstream:
-        upstream = Upstream(
-            model.served_name or name,
-            model.base_url or "",
-            api_key=model.api_key.get_secret_value() if model.api_key else None,
-            connect_timeout=model.connect_timeout,
-            read_timeout=model.read_timeout,
-            retries=model.retries,
-            concurrency=model.max_concurrency or 256,
-        )
-        self._upstreams.append(upstream)
-        return upstream
-
-    def _local_backend(self, name: str, model: ModelSettings) -> LocalBackend:
+    def _fingerprint(self, name: str, model: ModelSettings) -> str:
         weights = weights_path(model.weights or name, self._settings.models_folder)
-        process = self._processes.get(weights)
-        if process is None:
-            process = self._processes[weights] = LocalModel(
+        size = weights.stat().st_size if weights.exists() else 0
+        parts = (version("xllamacpp"), version("retinue"), weights.name, size, model.context_length)
+        return "fp_" + hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
+
+    def _process(self, name: str, model: ModelSettings) -> LocalModel:
+        weights = weights_path(model.weights or name, self._settings.models_folder)
+        if weights not in self._processes:
+            self._processes[weights] = LocalModel(
                 name,
                 weights,
                 context_length=model.context_length,
                 slots=self._settings.local_slots,
                 threads=self._settings.local_threads,
             )
-        upstream = Upstream(
-            name,
-            "http://local/v1",
-            api_key=process.api_key,
-            # llama.cpp's server closes every connection after its answer.
-            connector=lambda: aiohttp.UnixConnector(str(process.socket_path), limit=0, force_close=True),
-            read_timeout=model.read_timeout,
-            retries=model.retries,
-            concurrency=model.max_concurrency or self._settings.local_slots,
-            # Reports while it reads the prompt: otherwise it notices a hang-up only when it has read all of it.
-            extra={"return_progress": True},
-        )
-        self._upstreams.append(upstream)
-        backend = self._local_backends[name] = LocalBackend(process, upstream, wait=self._settings.local_load_wait)
-        return backend
+        return self._processes[weights]
 
     def _follow_file(self) -> None:
         now = time.monotonic()
@@ -180,8 +219,11 @@ class Models:
             "models": fresh.models,
             "aliases": fresh.aliases,
             "default_model": fresh.default_model,
+            "default_embedding_model": fresh.default_embedding_model,
+            "default_moderation_model": fresh.default_moderation_model,
+            "default_image_model": fresh.default_image_model,
+            "openai_aliases": fresh.openai_aliases,
         }
-        update["openai_aliases"] = fresh.openai_aliases
         self._settings = self._settings.model_copy(update=update)
         self._served.clear()
         log.info("models read again", models=sorted(fresh.models))
@@ -194,34 +236,22 @@ class Models:
         return status.st_mtime_ns, status.st_size
 
 
-class LocalBackend:
-    """A local model: starts its process on first use, and waits for it to be loaded. A `ChatBackend`."""
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """How to reach what is configured under one name."""
 
-    def __init__(self, process: LocalModel, upstream: Upstream, *, wait: float) -> None:
-        """`wait`: seconds that a call waits for the model to be loaded."""
-        self._process = process
-        self._upstream = upstream
-        self._wait = wait
+    settings: ModelSettings
+    route: Route
+    #: See `ServedModel.llama`.
+    llama: Route | None = None
 
-    async def prepare(self) -> None:
-        """Begin to load the model, if that has not begun; where it has failed, try again."""
-        await self._process.start()
-
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
-        """See `ChatBackend.stream`."""
-        await self.prepare()
-        if self._process.state == "loading":
-            await self._process.wait_ready(self._wait)
-        if self._process.state == "failed":
-            raise ModelError(f"The local model could not be started: {self._process.reason}")
-        if self._process.state != "ready":
-            raise ModelError("The local model is still being loaded. Please try again.", retriable=True, retry_after=2)
-        async with aclosing(self._upstream.stream(request)) as answer:
-            async for event in answer:
-                yield event
+    async def close(self) -> None:
+        await self.route.close()
+        if self.llama:
+            await self.llama.close()
 
 
-def _longest_match(table: Mapping[str, V], name: str) -> V | None:
-    """The value of the longest pattern (a beginning and `*`) that `name` fits."""
+def _longest_match(table: Iterable[str], name: str) -> str | None:
+    """The longest pattern (a beginning and `*`) that `name` fits."""
     fitting = [key for key in table if key.endswith("*") and name.startswith(key[:-1])]
-    return table[max(fitting, key=len)] if fitting else None
+    return max(fitting, key=len, default=None)

@@ -10,8 +10,10 @@ from ..errors import ModelError
 _LONGEST_EVENT = 4 * 1024 * 1024
 
 
-async def events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    """The data of each event, in order. Bytes may be cut anywhere; comments and other fields are passed over.
+async def batches(chunks: AsyncIterable[bytes]) -> AsyncGenerator[list[bytes], None]:
+    """The data of the events, in order, those that came together in one list.
+
+    Bytes may be cut anywhere; comments and other fields are passed over.
 
     Raises:
         ModelError: an event is longer than 4 MiB.
@@ -22,8 +24,7 @@ async def events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
         rest = lines.pop()
         if len(rest) > _LONGEST_EVENT:
             raise ModelError("The model's server sent an event that is too long.")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()
+        if found := [line[5:].strip() for line in lines if line.startswith(b"data:")]:
+            yield found
     if rest.startswith(b"data:"):
-        yield rest[5:].strip()
+        yield [rest[5:].strip()]

@@ -1,70 +1,70 @@
-"""The client of any OpenAI-compatible server: chat completions, streamed."""
+"""One OpenAI-compatible server, over HTTP: whole answers, streamed ones, forms."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
-from typing import Any, cast, get_args
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any
 
 import aiohttp
 import orjson
-import structlog
 from pydantic_core import to_json
 
 from ..errors import ModelError
 from . import sse, upstream_errors
-from .chat import ChatEvent, ChatRequest, Finished, FinishReason, Json, TextDelta, ToolCallDelta, Usage
-from .tokens import estimate_tokens
+from .chat import Json
+from .slots import FairSlots
 
-log = structlog.get_logger(__name__)
-
-#: Seconds before the first, second, … further try; a server's own `retry-after` comes before these.
-_PAUSES = (0.5, 1.0, 2.0, 4.0)
-#: A server that asks to wait longer than this many seconds is not waited for.
-_LONGEST_PAUSE = 20.0
+#: No whole answer is longer than this many bytes: 2,048 embeddings, ten pictures.
+_LONGEST_ANSWER = 256 * 1024 * 1024
+#: Bytes read of an answer that says what went wrong.
+_LONGEST_ERROR = 65_536
+#: Seconds that a streamed answer's end may take after its last event, for the connection to be used again.
+_END = 0.05
 
 
 class Upstream:
-    """One model on an OpenAI-compatible server. A `ChatBackend`."""
+    """One server. Each call takes a slot; those that wait are let in caller by caller."""
 
     def __init__(
         self,
-        model: str,
         base_url: str,
         *,
+        slots: FairSlots,
+        served_name: str | None = None,
         api_key: str | None = None,
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
+        proxy: str | None = None,
         connect_timeout: float = 10,
         read_timeout: float = 300,
-        retries: int = 2,
-        concurrency: int = 256,
-        extra: Mapping[str, Any] | None = None,
+        extra: Mapping[str, Json] | None = None,
+        prepare: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Describe the server; nothing is connected yet.
 
         Args:
-            model: the name to send.
             base_url: where the API is, ending in ``/v1``.
+            slots: who may call next.
+            served_name: the name to send, whichever model is asked for.
             api_key: sent as a bearer token.
             connector: makes the connections; by default TCP.
+            proxy: the URL of the proxy to go through.
             connect_timeout: seconds to wait for a connection.
             read_timeout: seconds without a byte after which a call counts as broken.
-            retries: how often a call that has not answered anything is tried again.
-            concurrency: the most calls at once; others wait their turn, first come first served.
-            extra: fields that every request carries.
+            extra: by path, fields that every request to it carries unless it says otherwise.
+            prepare: awaited before each call; raises if the server cannot be called.
         """
-        self._model = model
-        self._extra = dict(extra or {})
-        self._url = base_url.rstrip("/") + "/chat/completions"
-        self._headers = {"content-type": "application/json"}
-        if api_key:
-            self._headers["authorization"] = f"Bearer {api_key}"
+        self.base_url = base_url.rstrip("/")
+        self.slots = slots
+        self._served_name = served_name
+        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._json_headers = {**self._headers, "content-type": "application/json"}
         self._connector = connector or (lambda: aiohttp.TCPConnector(limit=0))
+        self._proxy = proxy
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_read=read_timeout)
-        self._retries = retries
-        self._slots = asyncio.Semaphore(concurrency)
+        self._extra = extra or {}
+        self._prepare = prepare
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -73,132 +73,135 @@ class Upstream:
             await self._session.close()
             self._session = None
 
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
-        """See `ChatBackend.stream`."""
-        # orjson refuses integers beyond 64 bits, which a tool's schema may hold.
-        body = to_json(self._body(request))
-        async with self._slots:
-            for attempt in range(self._retries + 1):
-                begun = False
-                try:
-                    async with aclosing(self._call(body, request)) as answer:
-                        async for event in answer:
-                            begun = True
-                            yield event
-                    return
-                except ModelError as error:
-                    # What was answered once must not be answered twice.
-                    pause = error.retry_after if error.retry_after is not None else _PAUSES[min(attempt, 3)]
-                    if begun or not error.retriable or attempt == self._retries or pause > _LONGEST_PAUSE:
-                        raise
-                    log.info("model call tried again", model=self._model, attempt=attempt + 1, error=error.message)
-                    await asyncio.sleep(pause * (1 + random.random() / 4))  # noqa: S311 (spread, not a secret)
+    async def post(self, model: str, path: str, body: Json, caller: str = "") -> Json:
+        """The answer to a JSON request.
 
-    def _body(self, request: ChatRequest) -> Json:
-        body: Json = {
-            "model": self._model,
-            "messages": request.messages,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        if request.tools:
-            body["tools"] = request.tools
-            body["tool_choice"] = request.tool_choice
-            body["parallel_tool_calls"] = request.parallel_tool_calls
-        for name in ("response_format", "temperature", "top_p", "max_tokens", "reasoning_effort"):
-            value = getattr(request, name)
-            if value is not None:
-                body[name] = value
-        return body | self._extra | request.extra
+        Args:
+            model: the name of the model that is asked for.
+            path: the address under the base URL, such as ``/embeddings``.
+            body: the request without its `model`.
+            caller: whose call this is, for the fair queue.
 
-    async def _call(self, body: bytes, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=self._connector(), timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
-            )
+        Raises:
+            ModelError: with the server's status if it refused; else 502.
+        """
+        async with self._call(path, self._encoded(model, path, body), self._json_headers, caller) as response:
+            return await _whole(response)
+
+    async def post_form(self, model: str, path: str, fields: Callable[[], aiohttp.FormData], caller: str = "") -> Json:
+        """The answer to a form. `fields` makes it afresh for each try, without `model`; else as `post`."""
+        form = fields()
+        form.add_field("model", self._served_name or model)
+        async with self._call(path, form, self._headers, caller) as response:
+            return await _whole(response)
+
+    async def chunks(self, model: str, path: str, body: Json, caller: str = "") -> AsyncGenerator[list[Json], None]:
+        """The events of a streamed answer, those that came together in one list.
+
+        An answer that comes whole although a stream was asked for is one list with it as its only element. Closing
+        the iterator early cancels the call at the server. Arguments and errors as `post`.
+        """
+        async with self._call(path, self._encoded(model, path, body), self._json_headers, caller) as response:
+            if response.content_type == "application/json":
+                yield [await _whole(response)]
+                return
+            begun = False
+            async with aclosing(sse.batches(response.content.iter_any())) as batches:
+                async for batch in batches:
+                    events, end = _events(batch)
+                    if events:
+                        begun = True
+                        yield events
+                    if end is True:
+                        break
+                    if end:
+                        raise end
+            if not begun:
+                raise ModelError("The model's server sent an empty answer.", retriable=True)
+            await _ended(response)
+
+    def _encoded(self, model: str, path: str, body: Json) -> bytes:
+        body = {"model": self._served_name or model, **self._extra.get(path, {}), **body}
         try:
-            async with self._session.post(self._url, data=body, headers=self._headers) as response:
+            return orjson.dumps(body)
+        except TypeError:
+            # orjson refuses integers beyond 64 bits, which a tool's schema may hold.
+            return to_json(body)
+
+    @asynccontextmanager
+    async def _call(
+        self, path: str, data: bytes | aiohttp.FormData, headers: Mapping[str, str], caller: str
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        if self._prepare:
+            await self._prepare()
+        await self.slots.acquire(caller)
+        try:
+            if self._session is None:
+                self._session = aiohttp.ClientSession(
+                    connector=self._connector(),
+                    timeout=self._timeout,
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    proxy=self._proxy,
+                )
+            # A redirect would carry the request, and perhaps the key, to a server that nobody named.
+            async with self._session.post(
+                self.base_url + path, data=data, headers=headers, allow_redirects=False
+            ) as response:
                 if response.status != 200:
-                    raise upstream_errors.from_response(
-                        response.status, response.headers, await response.content.read(65_536)
-                    )
-                answer = _Answer(request)
-                if response.content_type == "application/json":
-                    whole = orjson.loads(await response.read())
-                    for event in answer.whole(whole):
-                        yield event
-                else:
-                    async for data in sse.events(response.content.iter_any()):
-                        if data == b"[DONE]":
-                            break
-                        for event in answer.chunk(orjson.loads(data)):
-                            yield event
-                yield answer.finished()
+                    body = await _beginning(response, _LONGEST_ERROR)
+                    raise upstream_errors.from_response(response.status, response.headers, body)
+                yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise upstream_errors.from_connection(error) from error
-        except (orjson.JSONDecodeError, AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
-            raise ModelError("The model's server sent an answer that is not a chat completion.") from error
+        except orjson.JSONDecodeError as error:
+            raise ModelError("The model's server sent an answer that is not JSON.") from error
+        finally:
+            self.slots.release()
 
 
-class _Answer:
-    """Reads one answer, chunk by chunk."""
+def _events(batch: list[bytes]) -> tuple[list[Json], bool | Exception]:
+    """The events up to the end, if it is among them, and whether it is; or what is wrong with the one after them."""
+    events: list[Json] = []
+    try:
+        for data in batch:
+            if data == b"[DONE]":
+                return events, True
+            events.append(_checked(orjson.loads(data)))
+    except (ModelError, orjson.JSONDecodeError) as error:
+        return events, error
+    return events, False
 
-    def __init__(self, request: ChatRequest) -> None:
-        self._request = request
-        self._reason: str | None = None
-        self._usage: Usage | None = None
-        #: For servers that report no usage.
-        self._text: list[str] = []
-        self._calls = 0
 
-    def chunk(self, chunk: Json) -> list[ChatEvent]:
-        if "error" in chunk:
-            raise upstream_errors.from_body(chunk)
-        self._read_usage(chunk.get("usage"))
-        events: list[ChatEvent] = []
-        for choice in chunk.get("choices") or ():
-            events += self._delta(choice.get("delta") or {})
-            self._reason = choice.get("finish_reason") or self._reason
-        return events
+async def _whole(response: aiohttp.ClientResponse) -> Json:
+    body = await _beginning(response, _LONGEST_ANSWER)
+    if len(body) > _LONGEST_ANSWER:
+        raise ModelError("The model's server sent an answer that is too long.")
+    return _checked(orjson.loads(body))
 
-    def whole(self, body: Json) -> list[ChatEvent]:
-        if "error" in body:
-            raise upstream_errors.from_body(body)
-        self._read_usage(body.get("usage"))
-        choice = body["choices"][0]
-        self._reason = choice.get("finish_reason") or "stop"
-        return self._delta(choice["message"])
 
-    def finished(self) -> Finished:
-        if self._reason is None:
-            raise ModelError("The model's server broke off in the middle of its answer.", retriable=True)
-        reason = "tool_calls" if self._calls else self._reason
-        if reason not in get_args(FinishReason):
-            reason = "stop"
-        return Finished(cast(FinishReason, reason), self._usage or self._estimated_usage())
+async def _beginning(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, as far as it has been read when it is longer than `most` bytes. Its stated length may be another."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            break
+    return b"".join(pieces)
 
-    def _delta(self, delta: Json) -> list[ChatEvent]:
-        events: list[ChatEvent] = []
-        if text := delta.get("content"):
-            self._text.append(text)
-            events.append(TextDelta(text))
-        for position, call in enumerate(delta.get("tool_calls") or ()):
-            function = call.get("function") or {}
-            self._calls += 1
-            events.append(
-                ToolCallDelta(
-                    index=int(call.get("index", position)),
-                    id=call.get("id"),
-                    name=function.get("name"),
-                    arguments=function.get("arguments") or "",
-                )
-            )
-        return events
 
-    def _read_usage(self, usage: dict[str, Any] | None) -> None:
-        if usage:
-            self._usage = Usage(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
+async def _ended(response: aiohttp.ClientResponse) -> None:
+    """Wait a moment for the end of the body: without it the connection could not be used again."""
+    if not response.content.at_eof():
+        with suppress(TimeoutError, aiohttp.ClientError):
+            async with asyncio.timeout(_END):
+                await response.content.readany()
 
-    def _estimated_usage(self) -> Usage:
-        prompt = estimate_tokens(orjson.dumps(self._request.messages).decode())
-        return Usage(prompt, estimate_tokens("".join(self._text)))
+
+def _checked(value: Any) -> Json:
+    if not isinstance(value, dict):
+        raise ModelError("The model's server sent an answer that is not a JSON object.")
+    if value.get("error"):
+        raise upstream_errors.from_body(value)
+    return value

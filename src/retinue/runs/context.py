@@ -104,6 +104,7 @@ async def build(
         temperature=None if run.temperature == 1 else run.temperature,
         top_p=None if run.top_p == 1 else run.top_p,
         reasoning_effort=run.reasoning_effort,
+        caller=project,
     )
 
 

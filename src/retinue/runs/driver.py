@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol
 
 import structlog
 
+from ..accounts.keys import Caller
+from ..accounts.usage import UsageMeter
 from ..errors import ApiError, ContextOverflow, ModelError, Unavailable
 from ..inference.chat import ChatRequest, Finished, TextDelta
 from ..inference.models import Models, ServedModel
@@ -62,6 +64,7 @@ class Driver:
         owner: str,
         watch: Watch,
         toolbox: Toolbox,
+        meter: UsageMeter,
         listener: Listener | None,
     ) -> None:
         """Describe the drive.
@@ -74,6 +77,7 @@ class Driver:
             owner: who holds the lease.
             watch: who reads along from elsewhere.
             toolbox: the tools that Retinue runs itself.
+            meter: counts the calls of the model.
             listener: a client that reads the events, if there is one.
         """
         self.run = claim.run
@@ -85,6 +89,7 @@ class Driver:
         self._owner = owner
         self._watch = watch
         self._offered = toolbox.offered(claim.run)
+        self._meter = meter
         self._listener = listener
         self._turn: Turn | None = None
         self._writing = asyncio.Lock()
@@ -176,6 +181,14 @@ class Driver:
                     await self._show(turn)
         if finished is None:
             raise ModelError("The model's server ended without a word.")
+        self._meter.record(
+            Caller(self._project),
+            "runs",
+            model.name,
+            prompt_tokens=finished.usage.prompt_tokens,
+            cached_tokens=finished.usage.cached_tokens,
+            completion_tokens=finished.usage.completion_tokens,
+        )
         return finished
 
     async def _close_message(self, turn: Turn) -> None:

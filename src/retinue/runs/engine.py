@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from ..accounts.usage import UsageMeter
 from ..errors import ApiError, InvalidRequest, Unavailable
 from ..inference.models import Models
 from ..knowledge import resources
@@ -53,11 +54,12 @@ class _Drive:
 class Engine:
     """All that happens to runs in one process."""
 
-    def __init__(self, store: Store, models: Models, settings: Settings, toolbox: Toolbox) -> None:
+    def __init__(self, store: Store, models: Models, settings: Settings, toolbox: Toolbox, meter: UsageMeter) -> None:
         self._store = store
         self._models = models
         self._settings = settings
         self._toolbox = toolbox
+        self._meter = meter
         #: Who this process is, on the leases it holds.
         self._owner = new_id("proc_")
         self._drives: dict[str, _Drive] = {}
@@ -306,7 +308,17 @@ class Engine:
         return True
 
     def _driver(self, claim: Claim, stream: EventStream | None = None) -> Driver:
-        return Driver(claim, self._models, self._store, self._settings, self._owner, self.watch, self._toolbox, stream)
+        return Driver(
+            claim,
+            self._models,
+            self._store,
+            self._settings,
+            self._owner,
+            self.watch,
+            self._toolbox,
+            self._meter,
+            stream,
+        )
 
     def _stop_drive(self, drive: _Drive) -> None:
         if drive.task and not drive.cancelling:
@@ -345,6 +357,7 @@ class Engine:
             else:
                 await self._store.queue.defer_run(orphan.run)
         await self._store.idempotency.forget_old()
+        await self._store.chat_completions.forget_old()
 
     async def _expire(self, orphan: Orphan) -> None:
         claim = await self._store.runs.claim(orphan.run, self._owner, {}, [], ("requires_action",))

@@ -6,19 +6,13 @@ from base64 import b64encode
 from collections.abc import Iterable
 
 from ..inference.chat import Json
+from ..inference.images import media_type
 from ..store.files import blob_of
 from ..store.store import Store
 from ..wire.messages import ImageFile
 
 #: Largest picture that a model is sent: OpenAI's limit.
 _MOST_BYTES = 20 * 1024 * 1024
-#: How the kinds of pictures begin that models take.
-_BEGINNINGS = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
 
 
 async def load(store: Store, project: str, images: Iterable[ImageFile]) -> dict[str, str]:
@@ -37,7 +31,7 @@ async def load(store: Store, project: str, images: Iterable[ImageFile]) -> dict[
     for identifier, file in files.items():
         if file.bytes <= _MOST_BYTES:
             content = await store.blobs.read_whole(blob_of(identifier))
-            if kind := _kind(content):
+            if kind := media_type(content):
                 urls[identifier] = f"data:{kind};base64,{b64encode(content).decode()}"
     return urls
 
@@ -48,9 +42,3 @@ def as_part(image: ImageFile, urls: dict[str, str]) -> Json:
     if url is None:
         return {"type": "text", "text": f"[The picture in {image.file_id} cannot be shown.]"}
     return {"type": "image_url", "image_url": {"url": url, "detail": image.detail}}
-
-
-def _kind(content: bytes) -> str | None:
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for beginning, kind in _BEGINNINGS if content.startswith(beginning)), None)

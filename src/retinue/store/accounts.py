@@ -8,7 +8,7 @@ from datetime import datetime
 from .database import Database
 from .ids import new_id
 
-_FIND_PROJECT = "select project_id from api_keys where hash = %(hash)s and revoked_at is null"
+_FIND_KEY = "select project_id, id from api_keys where hash = %(hash)s and revoked_at is null"
 _ENSURE_PROJECT = "insert into projects (id, name) values (%(id)s, %(name)s) on conflict (id) do nothing"
 _ADD_KEY = """
     insert into api_keys (id, project_id, name, hash, hint) values (%(id)s, %(project)s, %(name)s, %(hash)s, %(hint)s)
@@ -48,10 +48,10 @@ class Accounts:
         """Make the project if there is none of this id."""
         await self._database.execute(_ENSURE_PROJECT, {"id": project, "name": name})
 
-    async def project_of(self, key_hash: bytes) -> str | None:
-        """The project whose live key has this hash."""
-        row = await self._database.row(_FIND_PROJECT, {"hash": key_hash})
-        return None if row is None else str(row[0])
+    async def find_key(self, key_hash: bytes) -> tuple[str, str] | None:
+        """The project and the id of the live key with this hash."""
+        row = await self._database.row(_FIND_KEY, {"hash": key_hash})
+        return None if row is None else (str(row[0]), str(row[1]))
 
     async def add_key(self, project: str, name: str, key_hash: bytes, hint: str) -> str:
         """Keep a key; one that is known already becomes live again. Returns its id."""

@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 #: The key of a file's blob is the file's id, in a folder of its own.
 _KEY = "'files/' || id"
 
-_BEGIN = "insert into loose_blobs (key, due_at) values (%(key)s, now() + %(within)s * interval '1 second')"
+#: A blob that may be deleted after so many seconds, unless something takes it over.
+HOLD = "insert into loose_blobs (key, due_at) values (%(key)s, now() + %(within)s * interval '1 second')"
 
 #: The file takes over its blob, unless the sweep was quicker.
 _ADD = """
@@ -116,7 +117,7 @@ class Files(Objects[FileObject]):
         identifier = identifier or new_id("file-")
         key = blob_of(identifier)
         try:
-            await self._database.execute(_BEGIN, {"key": key, "within": within or 2 * self._upload_timeout})
+            await self._database.execute(HOLD, {"key": key, "within": within or 2 * self._upload_timeout})
         except psycopg.errors.UniqueViolation as error:
             raise InvalidRequest(f"Content for a file with the id '{identifier}' is being kept already.") from error
         try:

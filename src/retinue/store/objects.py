@@ -17,6 +17,9 @@ T = TypeVar("T", bound=WireObject)
 #: How often `revise` begins anew. Each time that it must, somebody else has got their change through.
 _MOST_TRIES = 50
 
+#: A condition for `Objects.page`: the object has these pairs, given as JSON.
+HAS_METADATA = "body -> 'metadata' @> %(metadata)s::jsonb"
+
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
@@ -169,8 +172,7 @@ class Objects(Generic[T]):
             values: see `where`.
 
         Raises:
-            InvalidRequest: a cursor names no object of this list.
-            TimeoutError: it took longer than `within`.
+            InvalidRequest: a cursor names no object of this list, or the search took longer than `within`.
         """
         parameters: dict[str, Any] = {"project": project, "parent": parent, "limit": query.limit + 1, **values}
         conditions = [self._listed, *([where] if where else [])]
@@ -186,7 +188,13 @@ class Objects(Generic[T]):
             f"select {self._shown} from {self._table} where {' and '.join(conditions)} "  # noqa: S608
             f"order by position {'asc' if ascending else 'desc'} limit %(limit)s"
         )
-        rows = await self._database.rows(sql, parameters, within)
+        try:
+            rows = await self._database.rows(sql, parameters, within)
+        except TimeoutError as error:
+            raise InvalidRequest(
+                f"The search took longer than {within:g} seconds and was given up. What is rarer is found faster.",
+                code="search_timeout",
+            ) from error
         has_more = len(rows) > query.limit
         data = [self._model.model_validate_json(row[0]) for row in rows[: query.limit]]
         if reverse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import hmac
 import os
 import secrets
 from functools import cached_property
@@ -46,11 +47,24 @@ class SecretBox:
                 "the secret was encrypted with another key: is the setting `secret_key` the same in every process?"
             ) from error
 
+    def signature(self, purpose: str, message: str) -> str:
+        """What shows that this installation has written `message`: its HMAC-SHA-256, in hexadecimal digits.
+
+        Args:
+            purpose: what the message is; signatures of one purpose are none of another.
+            message: what is signed.
+        """
+        return hmac.digest(self._key, f"{purpose}\0{message}".encode(), "sha256").hex()
+
+    @cached_property
+    def _key(self) -> bytes:
+        # A key is long and random, so one hash makes it fit.
+        key = self._configured.get_secret_value() if self._configured else _kept_key(self._file)
+        return hashlib.sha256(key.encode()).digest()
+
     @cached_property
     def _fernet(self) -> Fernet:
-        key = self._configured.get_secret_value() if self._configured else _kept_key(self._file)
-        # A key is long and random, so one hash makes it fit.
-        return Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()))
+        return Fernet(base64.urlsafe_b64encode(self._key))
 
 
 def _kept_key(path: Path) -> str:

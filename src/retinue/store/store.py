@@ -5,16 +5,19 @@ from __future__ import annotations
 from ..settings import Settings
 from .accounts import Accounts
 from .blobs import Blobs
+from .chat_completions import ChatCompletions, StoredMessages
 from .chunks import Chunks
 from .conversations import Assistants, Messages, Threads
 from .database import Database
 from .files import Files
+from .generated_images import GeneratedImages
 from .idempotency import IdempotencyKeys
 from .notices import Notices
 from .queue import Queue
 from .runs import Runs, Steps
 from .secretbox import SecretBox
 from .transfer import Transfers
+from .usage import UsageRecords
 from .vector_stores import FileBatches, VectorStoreFiles, VectorStores
 from .webhooks import WebhookDeliveries, WebhookEndpoints
 
@@ -44,6 +47,14 @@ class Store:
         self.idempotency = IdempotencyKeys(
             self.database, self.secrets, lease=settings.run_lease, keep=settings.idempotency_keep
         )
+        self.chat_completions = ChatCompletions(
+            self.database,
+            keep_days=settings.stored_completions_keep_days,
+            max_bytes=settings.max_stored_completion_bytes,
+        )
+        self.chat_completion_messages = StoredMessages(self.database)
+        self.usage = UsageRecords(self.database)
+        self.generated_images = GeneratedImages(self.database, self.blobs, self.secrets, keep=settings.image_url_expiry)
         self.webhook_endpoints = WebhookEndpoints(self.database)
         self.webhook_deliveries = WebhookDeliveries(self.database)
 

@@ -53,18 +53,23 @@ class ServerConfig:
 def main() -> None:
     """Serve until killed; a model that cannot be loaded ends the process with status 1."""
     config = ServerConfig(**json.load(sys.stdin))
-    _die_with(config.parent)
-    with suppress(OSError):  # /proc may be read-only; then the kernel decides without our advice
-        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    live_under(config.parent)
     _serve(config)
 
 
-def _die_with(parent: int) -> None:
+def live_under(parent: int) -> None:
+    """End this process when its parent ends, and offer it to the kernel when memory runs out.
+
+    Raises:
+        OSError: the kernel does not know how.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent:  # it died before we asked
         sys.exit(1)
+    with suppress(OSError):  # /proc may be read-only; then the kernel decides without our advice
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
 
 
 def _serve(config: ServerConfig) -> None:

@@ -172,10 +172,10 @@ class LocalModel:
             tail = b""
             while piece := await child.stderr.read(_TAIL):
                 tail = (tail + piece)[-_TAIL:]
-            return _why(await child.wait(), tail.decode(errors="replace"))
+            return why(await child.wait(), tail.decode(errors="replace"))
         finally:
             ready_check.cancel()
-            await _end(child)
+            await end(child)
             self._child = None
 
     def _config(self) -> ServerConfig:
@@ -214,7 +214,8 @@ def _private_socket_path() -> Path:
     return path
 
 
-async def _end(child: Process) -> None:
+async def end(child: Process) -> None:
+    """End a child: asked first, killed if it takes more than 5 seconds."""
     with suppress(ProcessLookupError):
         child.terminate()
     try:
@@ -225,7 +226,7 @@ async def _end(child: Process) -> None:
         await child.wait()
 
 
-def _why(status: int, output: str) -> str:
+def why(status: int, output: str) -> str:
     """Why a child ended, from its exit status (negative: a signal) and the end of what it wrote."""
     lines = [line for line in output.splitlines() if line.strip()]
     # llama.cpp's errors read `0.00.005.739 E gguf_init: invalid magic`; the first one is the cause of the others.

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from ..chat import ChatBackend, ChatEvent, ChatRequest
-from .prompt import has_calls, render
-from .turn import Turn, closing
+from .prompt import has_calls, recounted
+from .turn import Turn, closing, first_messages
 
 
 class PromptedTools:
@@ -43,14 +43,24 @@ class PromptedTools:
             InvalidRequest: `tool_choice` names a function that is not in `tools`.
             ModelError: also when `tool_choice` demands a call and three tries brought no valid one.
         """
-        offers = request.tools and request.tool_choice != "none"
-        if offers:
+        if _offers(request):
             answer = Turn(self._inner, request, grammar=self._grammar).events()
-        elif request.tools or has_calls(request.messages):
-            words = replace(request, messages=render(request.messages), tools=[], tool_choice="auto")
-            answer = self._inner.stream(words)
         else:
-            answer = self._inner.stream(request)
+            answer = self._inner.stream(first_pass(request))
         async with closing(answer) as events:
             async for event in events:
                 yield event
+
+
+def first_pass(request: ChatRequest) -> ChatRequest:
+    """What the model is asked first: `request` in words. Later passes differ in what is said last, if at all."""
+    if _offers(request):
+        return replace(request, messages=first_messages(request), tools=[], tool_choice="auto", response_format=None)
+    if request.tools or has_calls(request.messages):
+        return replace(request, messages=recounted(request.messages), tools=[], tool_choice="auto")
+    return request
+
+
+def _offers(request: ChatRequest) -> bool:
+    """Whether the model may call a function."""
+    return bool(request.tools) and request.tool_choice != "none"

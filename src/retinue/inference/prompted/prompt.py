@@ -40,6 +40,14 @@ NEXT = (
 ENOUGH = (
     "The functions have been called, their results are in <tool_response>. Answer the user in words from those results."
 )
+#: Said after results where no function can be called any more, with the question: small models otherwise refuse, or
+#: answer in the language of what they are told last.
+_ANSWER = (
+    "The functions have been called, their results are in <tool_response>. "
+    "Answer this from them, in the same language: {question}"
+)
+#: Characters of a question that is said again.
+_LONGEST_QUESTION = 1000
 #: Said when the answer needs no function.
 PLAIN = "Answer in words now; do not call a function."
 
@@ -105,6 +113,16 @@ def nudge(messages: list[Json], text: str) -> list[Json]:
     if messages and messages[-1].get("role") == "user":
         return [*messages[:-1], _appended(messages[-1], text)]
     return [*messages, {"role": "user", "content": text}]
+
+
+def recounted(messages: list[Json]) -> list[Json]:
+    """`messages` in plain text, for a model that may call no function: if results are last, it is told to use them."""
+    told = render(messages)
+    if not messages or messages[-1].get("role") != "tool":
+        return told
+    asked = next((message for message in reversed(messages) if message.get("role") == "user"), {})
+    question = _text(asked.get("content"))
+    return nudge(told, _ANSWER.format(question=question) if 0 < len(question) <= _LONGEST_QUESTION else ENOUGH)
 
 
 def answered(messages: list[Json]) -> set[tuple[str, str]]:

@@ -52,7 +52,7 @@ class Turn:
         self._grammar = grammar
         self._forced = request.tool_choice != "auto"
         self._functions = _functions(request)
-        self._messages = _told(request)
+        self._messages = first_messages(request)
         wanted = request.response_format
         self._format = None if wanted is None or wanted.get("type") == "text" else wanted
 
@@ -196,15 +196,17 @@ class Turn:
     def _limited(self, messages: list[Json], **extra: Any) -> ChatRequest:
         """A request for calls. Where the caller leaves the temperature open it is 0: small models drift otherwise."""
         request = self._request
+        # What is to end the text must not end a call.
+        given = {name: value for name, value in request.extra.items() if name != "stop"}
         return self._pass(
             messages,
             max_tokens=request.max_tokens or _MOST_TOKENS,
             temperature=request.temperature or 0,
-            extra={**request.extra, **extra},
+            extra={**given, **extra},
         )
 
 
-def _told(request: ChatRequest) -> list[Json]:
+def first_messages(request: ChatRequest) -> list[Json]:
     """The request's messages as text, with what the model has to be told now said last."""
     if isinstance(request.tool_choice, dict):
         told = f"Call the function {_chosen(request.tool_choice)} now."

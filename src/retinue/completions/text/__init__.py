@@ -1,0 +1,1 @@
+"""Legacy completions: a text goes on, without roles, tools or formats."""

@@ -1,0 +1,1 @@
+"""A local image model: OpenVINO in a child process of its own."""

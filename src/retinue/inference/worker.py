@@ -1,0 +1,133 @@
+"""A module of ours that works in a process of its own, asked through pipes: started when it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from .frames import Frame, receive
+from .local.process import end, why
+
+log = structlog.get_logger(__name__)
+
+#: Bytes kept of what the process wrote last.
+_TAIL = 8192
+
+
+class Died(Exception):
+    """The process ended, or was ended because it took too long; the next question starts another."""
+
+
+class TookTooLong(Died):
+    """The process was ended because it took too long."""
+
+
+class Worker:
+    """One process, asked one thing at a time.
+
+    It runs ``python -m MODULE``, which reads frames from standard input and answers each on its output (`working`):
+    first its configuration, with ``parent``, our process id, whose end it does not outlive. It dies with the thread of
+    the first question, so that must be one that lives as long as the program: the event loop's.
+    """
+
+    def __init__(self, module: str, config: Mapping[str, Any], *, name: str, timeout: float) -> None:
+        """Describe the process; nothing is started yet.
+
+        Args:
+            module: the module to run.
+            config: what it is told first.
+            name: of the model, for the log.
+            timeout: seconds that an answer may take, the start included.
+        """
+        self._module = module
+        self._config = config
+        self._name = name
+        self._timeout = timeout
+        self._turn = asyncio.Lock()
+        self._child: Process | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._tail = b""
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while there is one."""
+        return self._child.pid if self._child and self._child.returncode is None else None
+
+    async def close(self) -> None:
+        """End the process, and with it what is under way."""
+        child, self._child = self._child, None
+        if child:
+            await end(child)
+        if self._listening:
+            await self._listening
+            self._listening = None
+
+    async def ask(self, frame: Frame) -> Frame:
+        """The answer to `frame`. Whoever stops waiting does not disturb the process: it finishes first.
+
+        Raises:
+            Died: there is none; `TookTooLong` where that is why.
+        """
+        task = asyncio.create_task(self._ask(frame))
+        task.add_done_callback(_told)
+        return await asyncio.shield(task)
+
+    async def _ask(self, frame: Frame) -> Frame:
+        async with self._turn:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    if self._child is None or self._child.returncode is not None:
+                        await self._start()
+                    return await self._exchange(frame)
+            except TimeoutError as error:
+                await self.close()
+                raise TookTooLong(f"it took longer than {self._timeout:g} seconds") from error
+
+    async def _start(self) -> None:
+        await self.close()
+        self._tail = b""
+        # In a session of its own, so that Ctrl-C reaches only us; -P keeps the current folder out of its imports.
+        self._child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", self._module),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            start_new_session=True,
+        )
+        self._listening = asyncio.create_task(self._listen(self._child))
+        await self._exchange(Frame({**self._config, "parent": os.getpid()}))
+        log.info("process of a model ready", model=self._name)
+
+    async def _listen(self, child: Process) -> None:
+        """Keep the end of what the process writes beside its answers."""
+        assert child.stderr  # noqa: S101 (it is a pipe)
+        while piece := await child.stderr.read(_TAIL):
+            self._tail = (self._tail + piece)[-_TAIL:]
+
+    async def _exchange(self, frame: Frame) -> Frame:
+        child, listening = self._child, self._listening
+        assert child is not None  # noqa: S101 (it has been started)
+        assert listening is not None  # noqa: S101
+        assert child.stdin is not None  # noqa: S101 (both are pipes)
+        assert child.stdout is not None  # noqa: S101
+        try:
+            child.stdin.write(frame.encoded())
+            await child.stdin.drain()
+            return await receive(child.stdout)
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            await listening
+            reason = why(await child.wait(), self._tail.decode(errors="replace"))
+            log.warning("process of a model died", model=self._name, reason=reason)
+            raise Died(reason) from error
+
+
+def _told(task: asyncio.Task[Frame]) -> None:
+    """Nobody may wait for the answer any more: then its failure is no news either."""
+    if not task.cancelled():
+        task.exception()
