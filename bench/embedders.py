@@ -39,7 +39,7 @@ class Row:
     dimensions: int
     ndcg: float
     recall: float
-    #: Milliseconds of CPU time, of all threads: of a document in a batch, of a query by itself. Other work on the
+    #: Milliseconds of CPU time: of a document in a batch, of a query by itself. Other work on the
     #: machine changes these less than it does times on the clock.
     document: float
     query: float
@@ -132,8 +132,8 @@ def measure(name: str, folder: Path) -> Row:
 def in_child(name: str, folder: Path) -> Row | str:
     """`measure` in a process of its own, or why it could not be done."""
     command = [sys.executable, __file__, str(folder), "--child", name]
-    # Threads that spin while they wait for each other would count as work.
-    environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+    # One thread each: several wait for each other in loops, which would count as work.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     child = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if child.returncode:
         return child.stderr.strip().splitlines()[-1]

@@ -43,7 +43,7 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
     """
     async with AsyncExitStack() as stack:
         store, models, egress = Store(conninfo, settings), Models(settings), Egress(settings)
-        embedders, images = Embedders(models, settings), Images(models, settings)
+        embedders, images = Embedders(models), Images(models, settings)
         toolbox = await stack.enter_async_context(tools(store, settings))
         usage = UsageMeter(store.usage)
         # What listens to notices is made before the store is opened.

@@ -70,8 +70,8 @@ class Model:
 
 
 def _load(config: dict[str, Any]) -> Callable[[Frame], Frame]:
-    # Read when numpy is loaded.
-    os.environ["OPENBLAS_NUM_THREADS"] = str(config["threads"])
+    # Read when numpy is loaded. The matrices are small: two threads took three times the CPU time of one, and longer.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     model = Model(config["context_length"])
     return lambda question: model.answer(question.head["texts"])
 

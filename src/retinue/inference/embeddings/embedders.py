@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ...errors import InvalidRequest
-from ...settings import Settings
 from ..models import Models
 from ..slots import FairSlots
 from .embedder import Embedder
@@ -14,10 +13,9 @@ from .remote import RemoteEmbedder
 class Embedders:
     """The embedding models of one process."""
 
-    def __init__(self, models: Models, settings: Settings) -> None:
+    def __init__(self, models: Models) -> None:
         """`models`: the table of names. Nothing is started yet."""
         self._models = models
-        self._threads = settings.local_threads
         self._local: dict[str, LocalEmbedder] = {}
 
     async def close(self) -> None:
@@ -43,9 +41,7 @@ class Embedders:
             settings = model.settings
             self._local[model.name] = LocalEmbedder(
                 model.name,
-                settings.weights or "",
                 context_length=settings.context_length,
-                threads=self._threads,
                 timeout=settings.read_timeout,
                 slots=FairSlots(1, waiting=settings.max_waiting, timeout=settings.wait_timeout),
             )

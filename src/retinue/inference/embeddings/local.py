@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +16,7 @@ from .embedder import Embedded, EncodingFormat, Inputs
 if TYPE_CHECKING:
     from .embedder import Vectors
 
-#: Tokens, by estimate, and texts that the model works on before the next caller gets its turn: 0.1 to 0.2 s.
+#: Tokens, by estimate, and texts that the model works on before the next caller gets its turn: 0.1 to 0.3 s.
 _PART_TOKENS, _PART_TEXTS = 2048, 64
 #: How often a part is tried whose process dies.
 _TRIES = 2
@@ -29,27 +28,19 @@ class LocalEmbedder:
     Its process is started by the first call, and again by the next one when it has died.
     """
 
-    def __init__(
-        self, name: str, weights: str, *, context_length: int, threads: int, timeout: float, slots: FairSlots
-    ) -> None:
+    def __init__(self, name: str, *, context_length: int, timeout: float, slots: FairSlots) -> None:
         """Describe the model; nothing is started yet.
 
         Args:
             name: what to call it.
-            weights: which one it is: one of `settings.EMBEDDING_WEIGHTS`.
             context_length: the most tokens of one text.
-            threads: CPU threads; 0 means one for each core that this process may use.
             timeout: seconds that a part of a call may take.
             slots: one slot, and how many calls may wait for it.
         """
         self.name = name
         self._context_length = context_length
         self._slots = slots
-        config = {
-            "weights": weights,
-            "context_length": context_length,
-            "threads": threads or len(os.sched_getaffinity(0)),
-        }
+        config = {"context_length": context_length}
         self._worker = Worker("retinue.inference.embeddings.child", config, name=name, timeout=timeout)
 
     @property
