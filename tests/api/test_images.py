@@ -131,7 +131,7 @@ async def test_an_address_cannot_be_guessed_or_changed(api: Api, server: Server,
                 assert response.status == 404, broken
                 validate("ErrorResponse", await response.json())
         async with session.get(url.partition("?")[0]) as response:
-            assert response.status == 400
+            assert response.status == 401
         async with session.get(f"{server.url}/v1/images/contents/x") as response:
             assert response.status == 401
 

@@ -20,6 +20,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_vector_store_file": {"file_id": "{file_id}"},
     "modify_vector_store_file": {"attributes": {}},
     "create_file_batch": {"file_ids": ["{file_id}"]},
+    "modify_chat_completion": {"metadata": {}},
 }
 
 
@@ -66,7 +67,10 @@ async def store_of_files(api: Api) -> dict[str, str]:
 async def test_another_project_sees_404_everywhere(
     server: Server, api: Api, other: Api, upstream: ScriptedUpstream
 ) -> None:
-    ids = {**await waiting_run(api, upstream), **await store_of_files(api)}
+    upstream.script(Reply(text="Hello"))
+    body = {"model": "scripted", "messages": [{"role": "user", "content": "Hi"}], "store": True}
+    kept = {"completion_id": (await api.post("/chat/completions", body))["id"]}
+    ids = {**await waiting_run(api, upstream), **await store_of_files(api), **kept}
     # Webhooks have a test of their own.
     named = [
         route

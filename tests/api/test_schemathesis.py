@@ -23,20 +23,19 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
 from yarl import URL
 
-from retinue.settings import ModelSettings, Settings
+from retinue.settings import Settings
 
+from ..contract.model_servers import model_servers
 from ..contract.operations import document
 from ..contract.spec import validate
-from ..contract.walker import Objects, model
-from ..harness import KEY, Api, Json, check_events, empty, parse_events, serving
-from ..scripted import ScriptedUpstream
+from ..contract.walker import Objects
+from ..harness import KEY, Api, Json, check_events, empty, parse_chunks, parse_events, serving
 
 Case: TypeAlias = "schemathesis.Case[Any]"
 Operation: TypeAlias = "schemathesis.APIOperation[Any, Any, Any, Any]"
 
 #: The resources of the official document that are held to it.
-RESOURCES = ("/assistants", "/threads", "/models")
-NOT_SERVED = {"DELETE /models/{model}"}
+RESOURCES = ("/assistants", "/threads", "/models", "/chat", "/completions", "/embeddings", "/moderations", "/images")
 
 _EXPLORE = os.environ.get("SCHEMATHESIS_EXAMPLES")
 PROFILE = settings(
@@ -65,9 +64,10 @@ class Caller:
         self._loop.run_until_complete(self._open(settings, conninfo))
 
     async def _open(self, settings: Settings, conninfo: str) -> None:
-        upstream = await self._stack.enter_async_context(ScriptedUpstream(model))
-        models = {"scripted": ModelSettings(base_url=upstream.base_url, retries=0)}
-        settings = settings.model_copy(update={"models": models})
+        defaults = {"embedding": "embedder", "moderation": "moderator", "image": "painter"}
+        update: Json = {f"default_{kind}_model": name for kind, name in defaults.items()}
+        update["models"] = await self._stack.enter_async_context(model_servers())
+        settings = settings.model_copy(update=update)
         server = await self._stack.enter_async_context(serving(settings, conninfo))
         self._session = await self._stack.enter_async_context(aiohttp.ClientSession())
         self.url = server.url
@@ -114,7 +114,7 @@ def official() -> dict[str, Operation]:
     return {
         name: operation
         for name, operation in operations(document("v2")).items()
-        if operation.path.startswith(RESOURCES) and name not in NOT_SERVED
+        if operation.path.startswith(RESOURCES)
     }
 
 
@@ -144,7 +144,13 @@ def ask(caller: Caller, case: Case, real: bool, base_url: str) -> schemathesis.R
 
 def check_answer(case: Case, response: schemathesis.Response) -> None:
     if response.headers["content-type"][0].startswith("text/event-stream"):
-        check_events(parse_events(response.content.decode()))
+        text = response.content.decode()
+        if "/chat/completions" in case.path:
+            parse_chunks(text)
+        elif "/completions" in case.path:
+            parse_chunks(text, "CreateCompletionStreamResponse")
+        else:
+            check_events(parse_events(text))
         return
     if response.status_code != 200:
         validate("ErrorResponse", json.loads(response.content))

@@ -426,7 +426,7 @@ def static(size: int, overlap: int) -> Json:
         ({"expires_after": {"anchor": "created_at", "days": 1}}, "expires_after.anchor"),
         ({"expires_after": {"anchor": "last_active_at", "days": 366}}, "expires_after.days"),
         ({"file_ids": ["f"] * 501}, "file_ids"),
-        ({"chunking_strategy": {"type": "clever"}}, "chunking_strategy"),
+        ({"chunking_strategy": {"type": "clever"}}, "chunking_strategy.type"),
         ({"chunking_strategy": static(99, 0)}, "chunking_strategy.static.max_chunk_size_tokens"),
         ({"chunking_strategy": static(4097, 0)}, "chunking_strategy.static.max_chunk_size_tokens"),
         ({"chunking_strategy": static(100, 51)}, "chunking_strategy"),

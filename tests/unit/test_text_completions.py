@@ -101,7 +101,7 @@ def test_candidates_to_choose_from_differ_and_tell_probabilities() -> None:
     raw = {"model": "m", "prompt": "x", "n": 1, "best_of": 3, "seed": -1, "user": "me", "logit_bias": {"5": -100}}
     asked = prepare(TextCompletionCreate.model_validate(raw), raw, served(Llama(), Completing([])))
     assert [call.body["seed"] for call in asked.calls] == [2**32 - 1, 2**32, 2**32 + 1]
-    shared = {"prompt": "x", "logprobs": 0, "logit_bias": [[5, -100]]}
+    shared = {"prompt": "x", "logprobs": 0, "logit_bias": [[5, -100]], "cache_prompt": False}
     assert [{k: v for k, v in call.body.items() if k != "seed"} for call in asked.calls] == [shared] * 3
     assert asked.tokens == 3 * 16
 

@@ -86,7 +86,7 @@ class Gate:
             if in_api and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
                 await _allow(headers, answering.send)
                 return
-            if in_api and not path.startswith(self._signed):
+            if in_api and not (path.startswith(self._signed) and b"signature=" in scope["query_string"]):
                 caller = scope["caller"] = await _caller(scope, headers.get(b"authorization", b""))
                 scope["project"] = caller.project
                 if path in self._limited:
