@@ -260,13 +260,8 @@ class Api:
 
     async def chunks(self, path: str, body: Json, schema: str = "CreateChatCompletionStreamResponse") -> list[Json]:
         """The chunks of a streamed completion, each held to the official document; an error ends them."""
-        sent = {**self._headers(), "content-type": "application/json"}
-        data = json.dumps({**body, "stream": True}).encode()
-        async with self._session.post(f"{self._url}/v1{path}", data=data, headers=sent) as response:
-            text = (await response.read()).decode()
-            if response.status != 200:
-                raise Refused(Answer(response.status, response.headers, json.loads(text)))
-        assert response.content_type == "text/event-stream"
+        async with self.open_stream(path, body) as response:
+            text = await response.text()
         return parse_chunks(text, schema)
 
     async def call(self, method: str, path: str, body: Any = None, *, extension: bool = False) -> Json:

@@ -62,11 +62,7 @@ async def test_a_stream_flows(api: Api, upstream: ScriptedUpstream) -> None:
     """A piece is with the client before the model has written the next."""
     gate = asyncio.Event()
     upstream.script(Reply(chunks=["first", gate, " second"]))
-    async with api._session.post(  # pyright: ignore[reportPrivateUsage]
-        f"{api._url}/v1{CHAT}",
-        json=asking(stream=True),
-        headers=api._headers(),  # pyright: ignore[reportPrivateUsage]
-    ) as response:
+    async with api.open_stream(CHAT, asking()) as response:
         seen = b""
         while b"first" not in seen:
             seen += await response.content.readany()
@@ -345,11 +341,7 @@ async def test_a_client_that_hangs_up_ends_the_models_work(api: Api, upstream: S
 async def test_silence_is_broken_by_comments(api: Api, upstream: ScriptedUpstream) -> None:
     gate = asyncio.Event()
     upstream.script(Reply(chunks=["first", gate, " second"]))
-    async with api._session.post(  # pyright: ignore[reportPrivateUsage]
-        f"{api._url}/v1{CHAT}",
-        json=asking(stream=True),
-        headers=api._headers(),  # pyright: ignore[reportPrivateUsage]
-    ) as response:
+    async with api.open_stream(CHAT, asking()) as response:
         seen = b""
         while b": keep-alive\n" not in seen:
             seen += await response.content.readany()

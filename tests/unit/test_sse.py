@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
@@ -14,18 +12,10 @@ from retinue.errors import ModelError
 from retinue.inference import sse
 
 
-async def _chunks(pieces: list[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-
-
 def read(pieces: list[bytes]) -> list[bytes]:
     """The data of all events."""
-
-    async def collect() -> list[bytes]:
-        return [data async for batch in sse.batches(_chunks(pieces)) for data in batch]
-
-    return asyncio.run(collect())
+    cutter = sse.Cutter()
+    return [data for batch in [*map(cutter.feed, pieces), cutter.end()] for data in batch]
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:

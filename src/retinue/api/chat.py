@@ -10,7 +10,9 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from ..completions.events import encoded
 from ..completions.service import ChatCompletions
+from ..errors import ApiError
 from ..wire.chat import ChatCompletionCreate
 from ..wire.completions import ChatCompletion
 from .http import EVENT_STREAM_HEADERS
@@ -76,8 +78,12 @@ class AnswerStream(Response):
                 with _KeepAlive(send, self._keep_alive) as line:
                     await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                     await line.send(self._first)
-                    async for events in self._events:
-                        await line.send(events)
+                    try:
+                        async for events in self._events:
+                            await line.send(events)
+                    except ApiError as error:
+                        # The status has been sent: what goes wrong now is told in the stream, and ends it.
+                        await line.send(encoded([error.body()]))
                 await send({"type": "http.response.body", "body": b""})
 
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from ..accounts.keys import Caller
 from ..accounts.metering import Metered, Metering
-from ..inference.chat import Json
+from ..inference.chat import Chunks, Json
 from ..inference.models import Models, ServedModel
 from ..inference.native import CHAT
 from ..store.store import Store
 from ..wire.chat import ChatCompletionCreate
 from .answer import Answer
-from .events import DONE, encoded, with_errors
+from .events import DONE, encoded
 from .gather import Gathered
 from .request import Asked, prepare
-from .sources import Chunks, chunks
+from .sources import chunks
 from .stored import stored_completion, stored_messages
 
 #: Bytes of JSON that a token of a prompt has, about: for the limits, before the model has counted.
@@ -90,17 +90,12 @@ class ChatCompletions:
                 await self._keep(opened, whole)
             return whole
 
-    def stream(self, opened: Opened) -> AsyncGenerator[bytes, None]:
+    async def stream(self, opened: Opened) -> AsyncGenerator[bytes, None]:
         """The answer as server-sent events, those that came together at once.
 
-        What goes wrong after the beginning is an event with an `error`.
-
         Raises:
-            ApiError: nothing has been answered yet.
+            ModelError: as `whole`; also in the middle.
         """
-        return with_errors(self._events(opened))
-
-    async def _events(self, opened: Opened) -> AsyncGenerator[bytes, None]:
         answer = opened.answer
         kept = Gathered() if opened.request.store else None
         with opened.metered as metered:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from ..inference.chat import ChatRequest, Finished, Json, TextDelta, Usage
+from ..inference.chat import ChatRequest, Chunks, Finished, Json, TextDelta, Usage
 from ..inference.models import ServedModel
 from ..inference.native import CHAT
 from .request import Asked
@@ -21,8 +21,6 @@ _AT_ONCE = 32
 
 #: What asks a server for a stream that tells its usage.
 STREAMED: Json = {"stream": True, "stream_options": {"include_usage": True}}
-
-Chunks = AsyncGenerator[list[Json], None]
 
 
 def chunks(asked: Asked, model: ServedModel, caller: str) -> Chunks:
@@ -64,7 +62,7 @@ def chat_request(body: Json, caller: str) -> ChatRequest:
     return ChatRequest(**named, extra=extra, caller=caller)
 
 
-async def _prompted(body: Json, model: ServedModel, caller: str) -> Chunks:
+async def _prompted(body: Json, model: ServedModel, caller: str) -> AsyncGenerator[list[Json], None]:
     async with aclosing(model.backend.stream(chat_request(body, caller))) as answer:
         async for event in answer:
             if isinstance(event, Finished):
@@ -92,7 +90,7 @@ def _usage(usage: Usage) -> Json:
     }
 
 
-async def _several(sources: list[Callable[[], Chunks]]) -> Chunks:
+async def _several(sources: list[Callable[[], Chunks]]) -> AsyncGenerator[list[Json], None]:
     """Several answers as the choices of one."""
     usages: list[Json] = []
     async with aclosing(side_by_side(sources)) as answers:

@@ -7,12 +7,13 @@ natively and a small local model that has to be led by the hand.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 #: Any JSON object whose inside is not ours to interpret.
 Json = dict[str, Any]
+T = TypeVar("T", covariant=True)
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -91,6 +92,26 @@ class Finished:
 
 
 ChatEvent = TextDelta | ToolCallDelta | Finished
+
+
+class Stream(Protocol[T]):
+    """Something to be read by `async for`, in `contextlib.aclosing`: an asynchronous generator, or less."""
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        """Itself."""
+        ...
+
+    def __anext__(self) -> Awaitable[T]:
+        """The next piece."""
+        ...
+
+    def aclose(self) -> Awaitable[object]:
+        """Stop early, and give back what it holds."""
+        ...
+
+
+#: Chunks of an answer, those that came together in one list.
+Chunks = Stream[list[Json]]
 
 
 class ChatBackend(Protocol):

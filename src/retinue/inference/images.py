@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -167,14 +168,15 @@ class Images:
         if model.settings.backend == "diffusion":
             job_of(call.request, model.settings, model.name, len(call.images), self._settings.max_image_side)
         _check_supported(model, call)
-        async for batch in model.route.chunks(f"/images/{call.operation}", call.body(), caller):
-            if any("type" not in event for event in batch):
-                raise InvalidRequest(
-                    f"Unsupported value: 'stream': the server of the model `{model.name}` answers as a whole.",
-                    param="stream",
-                    code="unsupported_value",
-                )
-            yield batch
+        async with aclosing(model.route.chunks(f"/images/{call.operation}", call.body(), caller)) as events:
+            async for batch in events:
+                if any("type" not in event for event in batch):
+                    raise InvalidRequest(
+                        f"Unsupported value: 'stream': the server of the model `{model.name}` answers as a whole.",
+                        param="stream",
+                        code="unsupported_value",
+                    )
+                yield batch
 
     async def _made_here(self, model: ServedModel, call: ImageCall, caller: str) -> ImagesResponse:
         side = self._settings.max_image_side

@@ -6,15 +6,14 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import aiohttp
 import structlog
 
 from ..errors import ContextOverflow, ModelBusy, ModelError
-from .chat import Json
+from .chat import Chunks, Json
 from .upstream import Upstream
 
 log = structlog.get_logger(__name__)
@@ -121,25 +120,9 @@ class Route:
                 tries.succeeded()
                 return answer
 
-    async def chunks(self, path: str, body: Json, caller: str = "") -> AsyncGenerator[list[Json], None]:
+    def chunks(self, path: str, body: Json, caller: str = "") -> Chunks:
         """See `Upstream.chunks`."""
-        tries = _Tries(self, self._retries)
-        while True:
-            server = tries.server()
-            begun = False
-            try:
-                async with aclosing(server.upstream.chunks(self.name, path, body, caller)) as answer:
-                    async for events in answer:
-                        begun = True
-                        yield events
-            except ModelError as error:
-                if begun:
-                    tries.note(error)
-                    raise
-                await tries.after(error)
-            else:
-                tries.succeeded()
-                return
+        return _Streamed(lambda upstream: upstream.chunks(self.name, path, body, caller), _Tries(self, self._retries))
 
     def choose(self, tried: Collection[Server] = ()) -> Server:
         """The server whose turn it is: not one of those `tried`, unless there is no other.
@@ -169,6 +152,45 @@ class Route:
             # This call finds out whether it is well again; others wait for that with it resting.
             chosen.rests_until = now + _REST
         return chosen
+
+
+class _Streamed:
+    """A streamed answer of the first server that begins one. A `Chunks`."""
+
+    def __init__(self, ask: Callable[[Upstream], Chunks], tries: _Tries) -> None:
+        self._ask = ask
+        self._tries = tries
+        self._answer: Chunks | None = None
+
+    def __aiter__(self) -> _Streamed:
+        return self
+
+    async def __anext__(self) -> list[Json]:
+        if self._answer is None:
+            return await self._begin()
+        try:
+            return await self._answer.__anext__()
+        except StopAsyncIteration:
+            self._tries.succeeded()
+            raise
+        except ModelError as error:
+            self._tries.note(error)
+            raise
+
+    async def aclose(self) -> None:
+        """Give back what the server's answer holds."""
+        if self._answer is not None:
+            await self._answer.aclose()
+
+    async def _begin(self) -> list[Json]:
+        while True:
+            answer = self._answer = self._ask(self._tries.server().upstream)
+            try:
+                return await answer.__anext__()
+            except ModelError as error:
+                self._answer = None
+                await answer.aclose()
+                await self._tries.after(error)
 
 
 class _Tries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -95,30 +95,13 @@ class Upstream:
         async with self._call(path, form, self._headers, caller) as response:
             return await _whole(response)
 
-    async def chunks(self, model: str, path: str, body: Json, caller: str = "") -> AsyncGenerator[list[Json], None]:
+    def chunks(self, model: str, path: str, body: Json, caller: str = "") -> Streamed:
         """The events of a streamed answer, those that came together in one list.
 
-        An answer that comes whole although a stream was asked for is one list with it as its only element. Closing
-        the iterator early cancels the call at the server. Arguments and errors as `post`.
+        An answer that comes whole although a stream was asked for is one list with it as its only element. Nothing is
+        sent before the first is read; closing early cancels the call at the server. Arguments and errors as `post`.
         """
-        async with self._call(path, self._encoded(model, path, body), self._json_headers, caller) as response:
-            if response.content_type == "application/json":
-                yield [await _whole(response)]
-                return
-            begun = False
-            async with aclosing(sse.batches(response.content.iter_any())) as batches:
-                async for batch in batches:
-                    events, end = _events(batch)
-                    if events:
-                        begun = True
-                        yield events
-                    if end is True:
-                        break
-                    if end:
-                        raise end
-            if not begun:
-                raise ModelError("The model's server sent an empty answer.", retriable=True)
-            await _ended(response)
+        return Streamed(self._call(path, self._encoded(model, path, body), self._json_headers, caller))
 
     def _encoded(self, model: str, path: str, body: Json) -> bytes:
         body = {"model": self._served_name or model, **self._extra.get(path, {}), **body}
@@ -159,17 +142,82 @@ class Upstream:
             self.slots.release()
 
 
-def _events(batch: list[bytes]) -> tuple[list[Json], bool | Exception]:
-    """The events up to the end, if it is among them, and whether it is; or what is wrong with the one after them."""
-    events: list[Json] = []
-    try:
-        for data in batch:
-            if data == b"[DONE]":
-                return events, True
-            events.append(_checked(orjson.loads(data)))
-    except (ModelError, orjson.JSONDecodeError) as error:
-        return events, error
-    return events, False
+class Streamed:
+    """A streamed answer. A `Chunks`.
+
+    No asynchronous generator: the pieces of all streams pass through here, one by one, and each layer of generators
+    would be gone through twice for each.
+    """
+
+    def __init__(self, call: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> None:
+        """`call`: the request, to be made when the first piece is wanted."""
+        self._call = call
+        self._response: aiohttp.ClientResponse | None = None
+        self._cutter = sse.Cutter()
+        self._begun = self._over = self._closed = False
+        #: What is wrong with the event after those that have been read.
+        self._failure: Exception | None = None
+
+    def __aiter__(self) -> Streamed:
+        return self
+
+    async def __anext__(self) -> list[Json]:
+        if self._closed:
+            raise StopAsyncIteration
+        if self._response is None:
+            try:
+                self._response = await self._call.__aenter__()
+            except BaseException:
+                self._closed = True
+                raise
+        try:
+            events = await self._next(self._response)
+        except BaseException as error:
+            self._closed = True
+            await self._call.__aexit__(type(error), error, error.__traceback__)
+            raise
+        if events is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        return events
+
+    async def aclose(self) -> None:
+        """Give back the connection and the slot."""
+        if not self._closed:
+            self._closed = True
+            if self._response is not None:
+                await self._call.__aexit__(None, None, None)
+
+    async def _next(self, response: aiohttp.ClientResponse) -> list[Json] | None:
+        """The next events; None after the last."""
+        if not self._begun and response.content_type == "application/json":
+            self._begun = self._over = True
+            return [await _whole(response)]
+        while not (self._over or self._failure):
+            piece = await response.content.readany()
+            self._over = not piece
+            if events := self._read(self._cutter.feed(piece) if piece else self._cutter.end()):
+                self._begun = True
+                return events
+        if self._failure:
+            raise self._failure
+        if not self._begun:
+            raise ModelError("The model's server sent an empty answer.", retriable=True)
+        await _ended(response)
+        return None
+
+    def _read(self, batch: list[bytes]) -> list[Json]:
+        """The events up to the end of the answer, or to the first that is none."""
+        events: list[Json] = []
+        try:
+            for data in batch:
+                if data == b"[DONE]":
+                    self._over = True
+                    break
+                events.append(_checked(orjson.loads(data)))
+        except (ModelError, orjson.JSONDecodeError) as error:
+            self._failure = error
+        return events
 
 
 async def _whole(response: aiohttp.ClientResponse) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from ...inference.chat import Json
 from ...inference.models import ServedModel
 from ...inference.native import COMPLETIONS
 from .. import local
-from ..sources import STREAMED, Chunks
+from ..sources import STREAMED
 from .logprobs import LegacyLogprobs
 
 Prompt = str | list[int]
@@ -59,7 +60,7 @@ class LocalCompletions:
         #: By the fingerprint of the model.
         self._marks: dict[str | None, _Marks] = {}
 
-    async def chunks(self, body: Json, model: ServedModel, caller: str) -> Chunks:
+    async def chunks(self, body: Json, model: ServedModel, caller: str) -> AsyncGenerator[list[Json], None]:
         """The completion in chunks, those that came together in one list.
 
         Args:

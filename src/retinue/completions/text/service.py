@@ -13,9 +13,9 @@ from ...inference.chat import Json
 from ...inference.models import Models, ServedModel
 from ...inference.native import COMPLETIONS
 from ...wire.text_completions import TextCompletionCreate
-from ..events import DONE, encoded, with_errors
+from ..events import DONE, encoded
 from ..service import BYTES_A_TOKEN
-from ..sources import STREAMED, Chunks, side_by_side
+from ..sources import STREAMED, side_by_side
 from .answer import Answer
 from .gather import Gathered
 from .local import LocalCompletions
@@ -74,24 +74,19 @@ class TextCompletions:
                     gathered.add(chunk)
         return opened.answer.whole(gathered.whole())
 
-    def stream(self, opened: Opened) -> AsyncGenerator[bytes, None]:
+    async def stream(self, opened: Opened) -> AsyncGenerator[bytes, None]:
         """The answer as server-sent events, those that came together at once.
 
-        What goes wrong after the beginning is an event with an `error`.
-
         Raises:
-            InvalidRequest, ModelError: nothing has been answered yet.
+            InvalidRequest, ModelError: as `whole`; also in the middle.
         """
-        return with_errors(self._events(opened))
-
-    async def _events(self, opened: Opened) -> AsyncGenerator[bytes, None]:
         async with aclosing(self._batches(opened, stream=True)) as batches:
             async for batch in batches:
                 yield encoded(batch)
         last = opened.answer.last()
         yield (encoded([last]) if last else b"") + DONE
 
-    async def _batches(self, opened: Opened, *, stream: bool) -> Chunks:
+    async def _batches(self, opened: Opened, *, stream: bool) -> AsyncGenerator[list[Json], None]:
         """The official chunks; where no `stream` is asked for, a server's whole answer may be one of them."""
         calls, answer = opened.asked.calls, opened.answer
         with opened.metered as metered:
@@ -107,7 +102,7 @@ class TextCompletions:
             finally:
                 metered.usage = answer.usage
 
-    async def _source(self, call: Call, opened: Opened, *, stream: bool) -> Chunks:
+    async def _source(self, call: Call, opened: Opened, *, stream: bool) -> AsyncGenerator[list[Json], None]:
         model, caller = opened.model, opened.caller.project
         if model.local:
             async with aclosing(self._local.chunks(call.body, model, caller)) as chunks:
