@@ -63,6 +63,7 @@ class Upstream:
         self._connector = connector or (lambda: aiohttp.TCPConnector(limit=0))
         self._proxy = proxy
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_read=read_timeout)
+        self._read_timeout = read_timeout
         self._extra = extra or {}
         self._prepare = prepare
         self._session: aiohttp.ClientSession | None = None
@@ -101,7 +102,8 @@ class Upstream:
         An answer that comes whole although a stream was asked for is one list with it as its only element. Nothing is
         sent before the first is read; closing early cancels the call at the server. Arguments and errors as `post`.
         """
-        return Streamed(self._call(path, self._encoded(model, path, body), self._json_headers, caller))
+        call = self._call(path, self._encoded(model, path, body), self._json_headers, caller)
+        return Streamed(call, self._read_timeout)
 
     def _encoded(self, model: str, path: str, body: Json) -> bytes:
         body = {"model": self._served_name or model, **self._extra.get(path, {}), **body}
@@ -149,10 +151,17 @@ class Streamed:
     would be gone through twice for each.
     """
 
-    def __init__(self, call: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> None:
-        """`call`: the request, to be made when the first piece is wanted."""
+    def __init__(self, call: AbstractAsyncContextManager[aiohttp.ClientResponse], read_timeout: float) -> None:
+        """Describe the answer.
+
+        Args:
+            call: the request, to be made when the first piece is wanted.
+            read_timeout: seconds without a byte after which the answer counts as broken.
+        """
         self._call = call
+        self._read_timeout = read_timeout
         self._response: aiohttp.ClientResponse | None = None
+        self._silence: _Silence | None = None
         self._cutter = sse.Cutter()
         self._begun = self._over = self._closed = False
         #: What is wrong with the event after those that have been read.
@@ -164,16 +173,18 @@ class Streamed:
     async def __anext__(self) -> list[Json]:
         if self._closed:
             raise StopAsyncIteration
-        if self._response is None:
+        if self._response is None or self._silence is None:
             try:
                 self._response = await self._call.__aenter__()
             except BaseException:
                 self._closed = True
                 raise
+            self._silence = _Silence(self._response, self._read_timeout)
         try:
-            events = await self._next(self._response)
+            events = await self._next(self._response, self._silence)
         except BaseException as error:
             self._closed = True
+            self._silence.end()
             await self._call.__aexit__(type(error), error, error.__traceback__)
             raise
         if events is None:
@@ -185,16 +196,18 @@ class Streamed:
         """Give back the connection and the slot."""
         if not self._closed:
             self._closed = True
-            if self._response is not None:
+            if self._silence:
+                self._silence.end()
                 await self._call.__aexit__(None, None, None)
 
-    async def _next(self, response: aiohttp.ClientResponse) -> list[Json] | None:
+    async def _next(self, response: aiohttp.ClientResponse, silence: _Silence) -> list[Json] | None:
         """The next events; None after the last."""
         if not self._begun and response.content_type == "application/json":
             self._begun = self._over = True
             return [await _whole(response)]
         while not (self._over or self._failure):
-            piece = await response.content.readany()
+            with silence:
+                piece = await response.content.readany()
             self._over = not piece
             if events := self._read(self._cutter.feed(piece) if piece else self._cutter.end()):
                 self._begun = True
@@ -218,6 +231,45 @@ class Streamed:
         except (ModelError, orjson.JSONDecodeError) as error:
             self._failure = error
         return events
+
+
+class _Silence:
+    """Breaks an answer off that keeps its reader waiting for too long.
+
+    aiohttp would set a new timer for each piece, which costs more than reading it. Entered around each wait.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, seconds: float) -> None:
+        if response.connection and response.connection.protocol:
+            response.connection.protocol.read_timeout = None
+        self._response = response
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        #: When the present wait began.
+        self._since: float | None = None
+        self._broken = False
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def __enter__(self) -> None:
+        self._since = self._loop.time()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._since = None
+        if self._broken:
+            raise TimeoutError from error
+
+    def end(self) -> None:
+        """Stop watching."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        due = (now if self._since is None else self._since) + self._seconds
+        if due > now:
+            self._timer = self._loop.call_at(due, self._look)
+        else:
+            self._broken = True
+            self._response.close()
 
 
 async def _whole(response: aiohttp.ClientResponse) -> Json:
