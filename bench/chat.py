@@ -61,10 +61,14 @@ class Figure:
         """A value of it."""
         return "-" if value is None or math.isnan(value) else f"{value:,.{self.digits}f}"
 
-    def verdict(self, value: float) -> str:
-        """How far from the goal."""
+    def goal_here(self, floor: float) -> float:
+        """The goal on a machine whose floor is `floor`: as far from it as the goal was from the floor of its day."""
         assert self.goal is not None
-        ratio = value / self.goal
+        return self.goal if self.floor_then is None else self.goal * floor / self.floor_then
+
+    def verdict(self, value: float, goal: float) -> str:
+        """How far from the goal."""
+        ratio = value / goal
         if self.more_is_better:
             ratio = 1 / ratio if ratio else math.inf
         said = "met" if ratio <= 1 else f"within x{ALLOWED}" if ratio <= ALLOWED else "**missed**"
@@ -154,12 +158,14 @@ def comparison(medians: Medians, missing: dict[str, str]) -> list[str]:
 
 def goals(medians: Medians) -> list[str]:
     """The table of what is aimed at."""
-    lines = ["| | goal | Retinue | to the goal | floor | floor where the goals were set |", "|---|---|---|---|---|---|"]
+    heads = ("goal", "Retinue", "to the goal", "floor", "floor where the goals were set", "to the goal for this floor")
+    lines = [f"| | {' | '.join(heads)} |", "|---" * 7 + "|"]
     for figure in FIGURES:
         if figure.goal is not None:
             mine, floor = (figure.of(name, medians) for name in ("retinue", "floor"))
-            cells = [figure.shown(figure.goal), figure.shown(mine), figure.verdict(mine)]
+            cells = [figure.shown(figure.goal), figure.shown(mine), figure.verdict(mine, figure.goal)]
             cells += [figure.shown(floor), figure.shown(figure.floor_then)]
+            cells.append(figure.verdict(mine, figure.goal_here(floor)))
             lines.append(f"| {figure.heading} | {' | '.join(cells)} |")
     return lines
 

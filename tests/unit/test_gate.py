@@ -51,6 +51,7 @@ class Exchange:
             "type": "http",
             "method": method,
             "path": path,
+            "query_string": b"signature=s",
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
             "app": SimpleNamespace(state=SimpleNamespace(keys=Keys())),
         }
