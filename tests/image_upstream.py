@@ -15,6 +15,8 @@ from typing import Any
 from aiohttp import web
 from PIL import Image
 
+from .json_upstream import running
+
 Json = dict[str, Any]
 
 USAGE = {
@@ -134,12 +136,5 @@ async def images_upstream() -> AsyncIterator[ImageUpstream]:
     app.router.add_post("/v1/images/generations", upstream.json)
     app.router.add_post("/v1/images/edits", upstream.any)
     app.router.add_post("/v1/images/variations", upstream.any)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1).start()
-        host, port = runner.addresses[0][:2]
-        upstream.base_url = f"http://{host}:{port}/v1"
+    async with running(app) as upstream.base_url:
         yield upstream
-    finally:
-        await runner.cleanup()

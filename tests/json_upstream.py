@@ -42,12 +42,18 @@ async def json_upstream() -> AsyncIterator[JsonUpstream]:
     upstream = JsonUpstream()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/{path:.*}", upstream.handle)
+    async with running(app) as upstream.base_url:
+        yield upstream
+
+
+@asynccontextmanager
+async def running(app: web.Application) -> AsyncIterator[str]:
+    """The base URL of an application on loopback, ending in ``/v1``, while it runs."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1).start()
         host, port = runner.addresses[0][:2]
-        upstream.base_url = f"http://{host}:{port}/v1"
-        yield upstream
+        yield f"http://{host}:{port}/v1"
     finally:
         await runner.cleanup()

@@ -67,8 +67,6 @@ class TextDelta:
     """A piece of the answer's text."""
 
     text: str
-    #: Chat completions' `logprobs` of its tokens, where they were asked for.
-    logprobs: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class _Answer:
         for choice in chunk.get("choices") or ():
             # A server that does not stream answers with one whole message.
             whole = choice.get("message")
-            events += self._delta(whole or choice.get("delta") or {}, choice.get("logprobs"))
+            events += self._delta(whole or choice.get("delta") or {})
             self._reason = choice.get("finish_reason") or ("stop" if whole else self._reason)
         return events
 
@@ -81,11 +81,11 @@ class _Answer:
             reason = "stop"
         return Finished(cast(FinishReason, reason), self._usage or self._estimated_usage())
 
-    def _delta(self, delta: Json, logprobs: Json | None) -> list[ChatEvent]:
+    def _delta(self, delta: Json) -> list[ChatEvent]:
         events: list[ChatEvent] = []
         if text := delta.get("content"):
             self._text.append(text)
-            events.append(TextDelta(text, logprobs))
+            events.append(TextDelta(text))
         for position, call in enumerate(delta.get("tool_calls") or ()):
             function = call.get("function") or {}
             self._calls += 1
