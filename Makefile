@@ -5,15 +5,18 @@ BIN := $(VENV)/bin
 # Fast ones first, so that a simple mistake shows early. The local model wants all cores for itself. Status 5 says that
 # ARGS chose no test.
 TESTS := tests/unit tests/contract tests/api tests/clients tests/faults
+# Collections for bench-retrieval, a folder each: bench/retrieval.py says what is in them.
+DATA ?= ../shared/data/retrieval
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench coverage-table clean
+.PHONY: help serve test check bench bench-retrieval coverage-table clean
 
 help:
 	@echo 'make serve   install what is missing and start Retinue on http://127.0.0.1:8000'
 	@echo 'make test    run all tests, fast ones first; ARGS="-k words" goes to pytest'
 	@echo 'make check   lint, formatting, types, import rules, then the tests'
 	@echo 'make bench   measure chat beside a floor and other servers, runs beside a floor, the local model (needs node)'
+	@echo 'make bench-retrieval   measure what searches find in the collections in the folder DATA'
 	@echo 'make coverage-table   write docs/coverage.md: which official operations are served and tested'
 	@echo 'make clean   remove caches and build products; .venv and data stay'
 
@@ -36,6 +39,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python bench/long_threads.py
 	$(BIN)/python bench/chat.py
 	$(BIN)/python bench/local.py
+
+bench-retrieval: $(VENV)/.installed-dev
+	$(BIN)/python bench/retrieval.py $(DATA)/* $(ARGS)
 
 coverage-table: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.contract.coverage

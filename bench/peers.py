@@ -44,7 +44,7 @@ async def start_litellm(stack: AsyncExitStack, work: Path, upstream: str) -> str
         "general_settings": {"master_key": KEY},
     }
     path = _write(work / "litellm.yaml", config)
-    program = await asyncio.to_thread(_program, "litellm", (3, 11))
+    program = (await asyncio.to_thread(environment, "litellm", (3, 11))) / "litellm"
     port, log = free_port(), work / "litellm.log"
     command = (str(program), "--config", str(path), "--host", "127.0.0.1", "--port", str(port))
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
@@ -82,7 +82,7 @@ async def start_ogx(stack: AsyncExitStack, work: Path, upstream: str) -> str:
         "server": {"host": "127.0.0.1", "port": port, "insecure": True},
     }
     path = _write(work / "ogx.yaml", config)
-    program = await asyncio.to_thread(_program, "ogx", (3, 12))
+    program = (await asyncio.to_thread(environment, "ogx", (3, 12))) / "ogx"
     env = {"HOME": str(home), "OGX_LOGGING": "all=warning", "OTEL_SDK_DISABLED": "true"}
     process = await stack.enter_async_context(running(log, str(program), "run", str(path), cwd=work, **env))
     await until_healthy(process, f"http://127.0.0.1:{port}/v1/health", log, START_PATIENCE)
@@ -94,8 +94,8 @@ def _write(path: Path, config: dict) -> Path:
     return path
 
 
-def _program(name: str, oldest: tuple[int, int]) -> Path:
-    """The program of a peer, in an environment that is made anew when its list of packages has changed.
+def environment(name: str, oldest: tuple[int, int]) -> Path:
+    """The folder of programs of a peer's environment, which is made anew when its list of packages has changed.
 
     Raises:
         ServerFailed: no Python from `oldest` on is there, or pip cannot install it.
@@ -106,14 +106,14 @@ def _program(name: str, oldest: tuple[int, int]) -> Path:
         python = _python(oldest)
         if python is None:
             raise ServerFailed(f"{name} needs Python {oldest[0]}.{oldest[1]} or newer, and none was found")
-        print(f"installing {name} {version(name)} with {python}", file=sys.stderr)
+        print(f"installing {name} with {python}", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         _run(name, python, "-m", "venv", str(folder))
         # The list is complete, so pip need not work out what else is wanted.
         pip = (str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps")
         _run(name, *pip, "--requirement", str(pins))
         stamp.write_text(digest)
-    return folder / "bin" / name
+    return folder / "bin"
 
 
 def _run(name: str, *command: str) -> None:

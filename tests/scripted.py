@@ -8,7 +8,8 @@
 It is a real HTTP server on loopback. It answers `POST /v1/chat/completions` and `POST /v1/completions`, streamed and
 whole, with one reply a request, in the order of the script; when the script is used up it echoes the last user message,
 or the prompt. Where `n` asks for several choices, all say the same, and the first is the last to end. Replies can be
-late, hang, break off, be refused or be no JSON at all.
+late, hang, break off, be refused or be no JSON at all. `POST /v1/embeddings` needs no script: a text's vector comes
+from its words.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -102,6 +104,14 @@ def echo(request: Json) -> Reply:
     return Reply(text="")
 
 
+def bag_of_words(text: str) -> list[float]:
+    """A vector that is nearer to those of texts with the same words; of length about 1 for one word."""
+    vector = [0.01] * 32
+    for word in text.lower().split():
+        vector[zlib.crc32(word.encode()) % len(vector)] += 1
+    return vector
+
+
 class _Broken(Exception):
     """The reply wants the connection dropped here."""
 
@@ -114,9 +124,15 @@ class ScriptedUpstream:
         request_headers: the headers of the same requests.
         disconnects: how many clients hung up before their answer was complete.
         default: what answers when the script is used up.
+        embedded: the texts of every request for embeddings, in order of arrival; the script does not count these.
+        embedding_turns: where it is set, each of these takes a turn before it is answered.
+        embedding_status: what these are answered with; other than 200 it is an error.
     """
 
     def __init__(self, default: Reply | Callable[[Json], Reply] = echo) -> None:
+        self.embedded: list[list[str]] = []
+        self.embedding_turns: asyncio.Semaphore | None = None
+        self.embedding_status = 200
         self.requests: list[Json] = []
         self.request_headers: list[Mapping[str, str]] = []
         self.disconnects = 0
@@ -128,6 +144,7 @@ class ScriptedUpstream:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._completions)
         app.router.add_post("/v1/completions", self._completions)
+        app.router.add_post("/v1/embeddings", self._embeddings)
         # With cancellation on, a handler learns that its client has hung up even while it sends nothing.
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
 
@@ -189,6 +206,16 @@ class ScriptedUpstream:
                 # Shielded, for this handler is being cancelled while it notes why.
                 await asyncio.shield(asyncio.ensure_future(self._note(count_disconnect)))
             raise
+
+    async def _embeddings(self, http: web.Request) -> web.Response:
+        texts: list[str] = (await http.json())["input"]
+        self.embedded.append(texts)
+        if self.embedding_turns:
+            await self.embedding_turns.acquire()
+        if self.embedding_status != 200:
+            return web.json_response({"error": {"message": "No embeddings now."}}, status=self.embedding_status)
+        data = [{"object": "embedding", "index": i, "embedding": bag_of_words(text)} for i, text in enumerate(texts)]
+        return web.json_response({"object": "list", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
 
     async def _answer(self, http: web.Request, request: Json, reply: Reply) -> web.StreamResponse:
         if isinstance(reply.delay_before, asyncio.Event):

@@ -11,7 +11,9 @@ from .egress import Egress
 from .inference.embeddings import Embedders
 from .inference.images import Images
 from .inference.models import Models
+from .inference.rerank import Rerankers
 from .knowledge.ingest import Ingest
+from .knowledge.search import Search
 from .runs.engine import Engine
 from .settings import Settings
 from .store.store import Store
@@ -26,6 +28,8 @@ class Service:
     store: Store
     models: Models
     embedders: Embedders
+    rerankers: Rerankers
+    search: Search
     images: Images
     engine: Engine
     egress: Egress
@@ -43,8 +47,10 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
     """
     async with AsyncExitStack() as stack:
         store, models, egress = Store(conninfo, settings), Models(settings), Egress(settings)
-        embedders, images = Embedders(models), Images(models, settings)
-        toolbox = await stack.enter_async_context(tools(store, settings))
+        embedders, images = Embedders(models, settings), Images(models, settings)
+        rerankers, ingest = Rerankers(models), Ingest(store, embedders, settings)
+        search = Search(store, embedders, rerankers)
+        toolbox = await stack.enter_async_context(tools(store, search, models, settings))
         usage = UsageMeter(store.usage)
         # What listens to notices is made before the store is opened.
         engine, deliverer = Engine(store, models, settings, toolbox, usage), Deliverer(store, egress, settings)
@@ -54,13 +60,15 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         stack.push_async_callback(models.close)
         stack.push_async_callback(embedders.close)
         stack.push_async_callback(images.close)
+        stack.push_async_callback(ingest.stop)
         stack.push_async_callback(egress.close)
         stack.push_async_callback(deliverer.stop)
         stack.push_async_callback(engine.stop)
         usage.start()
         await models.start()
-        Ingest(store, settings).start()
+        store.vector_index.start()
+        ingest.start()
         await engine.start(work=work)
         if work:
             deliverer.start()
-        yield Service(store, models, embedders, images, engine, egress, usage)
+        yield Service(store, models, embedders, rerankers, search, images, engine, egress, usage)

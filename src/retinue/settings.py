@@ -23,8 +23,9 @@ from pydantic_settings import (
 
 DEFAULT_MODEL = "qwen2.5-coder-1.5b-instruct"
 DEFAULT_EMBEDDING_MODEL = "universal-sentence-encoder-multilingual"
+E5_EMBEDDING_MODEL = "multilingual-e5-small"
 #: What `weights` of an `embedder` may name: models that come with a package.
-EMBEDDING_WEIGHTS = (DEFAULT_EMBEDDING_MODEL,)
+EMBEDDING_WEIGHTS = (DEFAULT_EMBEDDING_MODEL, E5_EMBEDDING_MODEL)
 
 #: Names that apps written for OpenAI carry. `*` stands for any ending. Each leads to the default model of its kind.
 DEFAULT_ALIASES = {
@@ -141,6 +142,10 @@ class ModelSettings(UpstreamSettings):
     vision: bool | None = None
     #: For `openai`: OpenAI's encoding that counts its tokens (`POST /v1/tokenize`). Unset: the one that its name tells.
     tokenizer: Literal["cl100k_base", "o200k_base"] | None = None
+    #: For `openai`: what a query begins with when it is embedded, as the model's authors say.
+    query_prefix: str | None = None
+    #: For `openai`: what a text that is to be found begins with when it is embedded.
+    document_prefix: str | None = None
     #: How often a call that has not yet answered anything is tried again, on the same server or another.
     retries: int = Field(default=2, ge=0, le=10)
     #: Parameters that the server would ignore: requests that carry one are refused. `n` alone is not refused:
@@ -213,6 +218,8 @@ class Settings(BaseSettings):
     default_model: str = DEFAULT_MODEL
     #: Model that OpenAI's names of embedding models lead to.
     default_embedding_model: str = DEFAULT_EMBEDDING_MODEL
+    #: Model that ranks what a search has found, and that `default-reranker` leads to. Unset: nothing does.
+    default_reranker: str | None = None
     #: Model that OpenAI's names of moderation models lead to. Unset: the default model is asked to judge.
     default_moderation_model: str | None = None
     #: Model that OpenAI's names of image models lead to. Unset: they lead nowhere.
@@ -230,6 +237,8 @@ class Settings(BaseSettings):
     model_source: Literal["auto", "hub", "pypi"] = "auto"
     #: CPU threads of the local model; 0 means one for each core.
     local_threads: int = Field(default=0, ge=0)
+    #: Processes of a local embedding model that work on files; 0 means one for each core.
+    embedding_workers: int = Field(default=0, ge=0, le=256)
     #: Requests that the local model works on side by side.
     local_slots: int = Field(default=2, ge=1, le=64)
     #: Seconds that a run waits for the local model to be loaded before it fails.
@@ -283,14 +292,28 @@ class Settings(BaseSettings):
     blob_store: str | None = Field(default=None, pattern=r"^(s3|gs|az)://[^/]|^file:///")
     #: Most bytes of an uploaded file.
     max_file_bytes: int = Field(default=512 * 1024 * 1024, ge=1024)
-    #: Seconds that an upload may take.
+    #: Most bytes of a file that is uploaded in parts.
+    max_upload_bytes: int = Field(default=8 * 1024 * 1024 * 1024, ge=1024)
+    #: Seconds that an upload may take: of a file in one request, or of its parts from the upload's creation on.
     upload_timeout: float = Field(default=3600, gt=0)
     #: Most files in one vector store.
     max_vector_store_files: int = Field(default=10_000, ge=1)
     #: Most tokens of a file that vector stores take.
     max_index_tokens: int = Field(default=5_000_000, ge=1000)
-    #: Files that one process cuts into chunks at once.
+    #: Files that one process reads and makes searchable at once.
     ingest_concurrency: int = Field(default=2, ge=1)
+    #: Seconds, of the clock and of CPU time, that reading a file may take.
+    ingest_timeout: float = Field(default=300, gt=0, le=86_400)
+    #: Most bytes of memory that reading a file may take, beside those of the process that begins it.
+    ingest_memory_bytes: int = Field(default=2 * 1024**3, ge=256 * 1024**2)
+    #: Whether to recognize the text of pictures, and of PDF pages that have none of their own; needs the extra `ocr`.
+    ocr: bool = False
+    #: Seconds that a run's file search waits for files that are still being read, before it searches the others.
+    ingest_wait: float = Field(default=60, ge=0)
+    #: Files of a run that have so few tokens together are given to the model whole, not searched; 0: never.
+    whole_files_tokens: int = Field(default=1500, ge=0)
+    #: Seconds that the default model may take to rewrite the query of a search, before it is used as it is.
+    rewrite_timeout: float = Field(default=20, gt=0)
 
     # --- images
     #: Most bytes of the images that a request brings to be edited, all together.
@@ -338,6 +361,10 @@ class Settings(BaseSettings):
     search_timeout: float = Field(default=5, gt=0)
     #: Most tokens of a request for embeddings, by estimate.
     max_embedding_tokens: int = Field(default=300_000, ge=1)
+    #: Most documents of a request for a ranking.
+    max_rerank_documents: int = Field(default=1000, ge=1)
+    #: Most tokens of such a request, by estimate; the query counts once for each document.
+    max_rerank_tokens: int = Field(default=1_000_000, ge=1)
     #: Most inputs that a chat model is asked to judge in one request for moderations.
     max_moderation_inputs: int = Field(default=32, ge=1)
     #: Most characters, of all inputs together, that a chat model is asked to judge in such a request.
@@ -399,6 +426,7 @@ class Settings(BaseSettings):
         return {
             "default": self.default_model,
             "default-embedding": self.default_embedding_model,
+            "default-reranker": self.default_reranker,
             "default-moderation": self.default_moderation_model,
             "default-image": self.default_image_model,
         }
@@ -408,11 +436,12 @@ class Settings(BaseSettings):
         return {**(DEFAULT_ALIASES if self.openai_aliases else {}), **self.aliases}
 
 
-#: The local models that need no configuration; their weights are fetched on first use.
+#: The local models that need no configuration; weights of those that chat are fetched on first use.
 BUILT_IN_MODELS = {
     DEFAULT_MODEL: ModelSettings(backend="local", weights=DEFAULT_MODEL, context_length=8192),
     "qwen2.5-coder-0.5b-instruct": ModelSettings(
         backend="local", weights="qwen2.5-coder-0.5b-instruct", context_length=8192
     ),
     DEFAULT_EMBEDDING_MODEL: ModelSettings(backend="embedder", weights=DEFAULT_EMBEDDING_MODEL, context_length=8192),
+    E5_EMBEDDING_MODEL: ModelSettings(backend="embedder", weights=E5_EMBEDDING_MODEL, context_length=8192),
 }

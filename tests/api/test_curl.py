@@ -99,7 +99,7 @@ async def test_the_page(server: Server, api: Api, upstream: ScriptedUpstream, tm
         elif name := schema_of(method, path, version):
             validate(name, json.loads(body), version=version)
         seen[version].add(operation_of(method, path.removeprefix("/v1").partition("?")[0], version))
-    resources = ("/assistants", "/threads", "/chat/completions", "/models", "/files", "/vector_stores")
+    resources = ("/assistants", "/threads", "/chat/completions", "/models", "/files", "/uploads", "/vector_stores")
     wanted = {name for name, one in operations("v2").items() if one.path.startswith(resources)}
     assert wanted - seen["v2"] == {"DELETE /models/{model}", "POST /vector_stores/{vector_store_id}/search"}
     assert {name for name in operations("v1") if name.endswith("/files")} <= seen["v1"] | seen["v2"]

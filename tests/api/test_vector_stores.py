@@ -13,6 +13,7 @@ from ..faults.harness import until
 from ..harness import Api, Json, Server
 
 PROSE = "\n\n".join(f"Paragraph {number}. " + "Words of it follow here. " * 20 for number in range(60))
+pytestmark = pytest.mark.settings(default_embedding_model="scripted")
 STATIC: Json = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 50}}
 AUTO: Json = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}
 
@@ -27,8 +28,8 @@ async def made(api: Api, *files: str, **fields: Any) -> str:
 async def chunks(server: Server, store: str, file: str) -> list[tuple[int, int, int, str]]:
     """Number, start, tokens and text of a file's chunks."""
     rows = await server.app.state.store.database.rows(
-        "select number, start_index, tokens, text from chunks "
-        "where vector_store_id = %(store)s and file_id = %(file)s order by number",
+        "select number, start_index, tokens, text from chunks join vector_store_files as held on position = file "
+        "where vector_store_id = %(store)s and id = %(file)s order by number",
         {"store": store, "file": file},
     )
     return [(row[0], row[1], row[2], row[3]) for row in rows]
@@ -118,6 +119,7 @@ async def test_an_expired_store(api: Api, server: Server) -> None:
         assert "expired" in (await api.refused(method, path + below, body))["message"]
     assert (await api.post(path, {"name": "Old"}))["status"] == "expired"
     await stores.sweep()
+    await server.app.state.store.vector_index.sweep()
     assert await chunks(server, store, file) == []
     found = await api.get(path)
     assert (found["usage_bytes"], found["file_counts"]["total"]) == (0, 1)
@@ -154,10 +156,11 @@ async def test_a_file_is_cut_into_chunks(api: Api, server: Server) -> None:
     done = await api.settled(f"{path}/{file}")
     assert done == {**started, "status": "completed", "usage_bytes": done["usage_bytes"]}
     kept = await chunks(server, store, file)
-    assert [chunk[0] for chunk in kept] == list(range(1, len(kept) + 1))
+    assert [chunk[0] for chunk in kept] == list(range(len(kept)))
     assert all(chunk[2] <= 100 for chunk in kept)
     assert all(PROSE[start : start + len(text)] == text for _, start, _, text in kept)
-    assert done["usage_bytes"] == sum(len(text) for *_, text in kept)
+    # The chunks' text, and two bytes for each dimension of their vectors beside what PostgreSQL keeps of a vector.
+    assert 0 <= done["usage_bytes"] - sum(len(text) + 2 * 32 for *_, text in kept) <= 8 * len(kept)
     content = await api.get(f"{path}/{file}/content")
     assert content["data"] == [{"type": "text", "text": PROSE}]
 
@@ -180,7 +183,7 @@ async def test_the_default_chunks(api: Api, server: Server, strategy: Json | Non
         (b"\xef\xbb\xbfwith a mark", "with a mark"),
         ("中文文本。".encode(), "中文文本。"),
         (b'{"json": [1, 2]}', '{"json": [1, 2]}'),
-        (b"\x1b[1mred\x1b[0m\r\n\ttab", "\x1b[1mred\x1b[0m\r\n\ttab"),
+        (b"lines\r\nof\rall kinds", "lines\nof\nall kinds"),
     ],
 )
 async def test_text_of_all_kinds(api: Api, content: bytes, text: str) -> None:
@@ -195,12 +198,9 @@ async def test_text_of_all_kinds(api: Api, content: bytes, text: str) -> None:
     [
         (b"", "invalid_file", "no text"),
         (b" \n\t ", "invalid_file", "no text"),
-        (b"%PDF-1.7\nplain", "unsupported_file", "PDF"),
-        (b"{\\rtf1 plain}", "unsupported_file", "RTF"),
-        (b"caf\xe9", "unsupported_file", "UTF-8"),
-        (b"a\x00b", "unsupported_file", "UTF-8"),
-        (b"word " * 700, "invalid_file", "1000 tokens"),
-        (b"word " * 7000, "invalid_file", "1000 tokens"),
+        (b"%PDF-1.7\nplain", "invalid_file", "PDF"),
+        (bytes(range(256)) * 4, "unsupported_file", "neither text"),
+        (b"word " * 1001, "invalid_file", "1000 tokens"),
     ],
 )
 async def test_files_that_cannot_be_searched(api: Api, content: bytes, code: str, word: str) -> None:
@@ -368,7 +368,7 @@ async def test_a_cancelled_batch(api: Api, server: Server) -> None:
     [row] = await server.app.state.store.database.rows(
         "select position from vector_store_files where id = %(id)s", {"id": files[0]}
     )
-    await server.app.state.store.vector_store_files.complete(row[0], [])
+    assert await server.app.state.store.vector_store_files.claim(row[0]) is None
     assert await api.get(f"{path}/{batch['id']}") == cancelled
 
 

@@ -165,11 +165,14 @@ BODIES: dict[Version, dict[str, list[Json]]] = {
 }
 
 #: By query parameter: what must be taken, and what must be refused. ``$first`` is an object of the list; a dict
-#: is the whole query.
+#: is the whole query. Where operations differ, the operation stands before the parameter.
 QUERIES: dict[str, tuple[list[Any], list[str]]] = {
     "metadata": ([{"metadata[colour]": "blue"}], []),
     "model": (["scripted", "no_such_model"], [""]),
     "limit": (["1", "100"], ["0", "101", "-1", "many", "1.5", ""]),
+    "GET /files limit": (["1", "10000"], ["0", "10001", "-1", "many", "1.5", ""]),
+    "purpose": (["assistants", "no_such_purpose"], []),
+    "filter": (["in_progress", "completed", "failed", "cancelled"], ["lost", ""]),
     "order": (["asc", "desc"], ["up", ""]),
     "after": (["$first"], ["no_such_id"]),
     "before": (["$first"], ["no_such_id"]),

@@ -168,9 +168,15 @@ def _properties(version: Version, schema: Json, prefix: str, above: tuple[str, .
             if name not in above:  # schemas that hold themselves
                 path = f"{prefix}.{name}".lstrip(".")
                 yield path
-                yield from _properties(version, inner, path, (*above, name) if "$ref" in inner else above)
+                yield from _properties(version, inner, path, (*above, name) if _refers(inner) else above)
         if "items" in branch:
             yield from _properties(version, branch["items"], prefix + "[]", above)
+
+
+def _refers(schema: Json) -> bool:
+    """Whether a value, or the values of an array, may be what another schema says."""
+    parts = [part for keyword in ("allOf", "anyOf", "oneOf") for part in schema.get(keyword, ())]
+    return "$ref" in schema or any(map(_refers, [*parts, *([schema["items"]] if "items" in schema else ())]))
 
 
 def sent_properties(body: Any, prefix: str = "") -> Iterator[str]:

@@ -174,17 +174,28 @@ def _close(schema: Any, *, slot: bool) -> None:
         schema.setdefault("additionalProperties", True)  # names no field at all: any may stand there
 
 
-#: Fields that Retinue adds to official objects: docs/extensions.md tells of each.
-ADDED = (("Model", "retinue"),)
+#: Fields that Retinue adds to official objects, by schema and path: docs/extensions.md tells of each.
+ADDED: tuple[tuple[str, str, Json], ...] = (
+    ("Model", "retinue", {"type": "object"}),
+    (
+        "RunStepDetailsToolCallsFileSearchObject",
+        "file_search.queries",
+        {"type": "array", "items": {"type": "string"}},
+    ),
+)
 
 
 def closed(document: Json) -> Json:
     """A copy of `document` whose objects allow only the fields they name, and those that Retinue adds."""
     document = copy.deepcopy(document)
     schemas = document["components"]["schemas"]
-    for name, field in ADDED:
+    for name, path, added in ADDED:
         if name in schemas:
-            schemas[name]["properties"][field] = {"type": "object"}
+            *above, field = path.split(".")
+            holder = schemas[name]
+            for part in above:
+                holder = holder["properties"][part]
+            holder["properties"][field] = copy.deepcopy(added)
     for schema in schemas.values():
         _close(schema, slot=False)
     return document

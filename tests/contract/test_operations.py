@@ -18,6 +18,7 @@ from retinue.settings import Settings
 from tests.harness import OTHER_KEY, Answer, Api, empty, parse_events, serving
 
 from .bodies import BODIES, QUERIES
+from .knowledge_bodies import KNOWLEDGE_BODIES
 from .model_bodies import MODEL_BODIES, NOT_STREAMED, STREAMED
 from .model_servers import model_servers
 from .operations import Operation, operations, sent_properties
@@ -30,6 +31,7 @@ PREFIXES: dict[Version, tuple[str, ...]] = {
     "v2": (
         *("/assistants", "/threads", "/models"),
         *("/chat/completions", "/completions", "/embeddings", "/moderations", "/images"),
+        *("/files", "/uploads", "/vector_stores"),
     ),
 }
 VERSIONS: tuple[Version, ...] = ("v1", "v2")
@@ -39,7 +41,7 @@ WALKED = [
     for operation in operations(version).values()
     if operation.path.startswith(PREFIXES[version])
 ]
-TABLE: dict[Version, dict[str, list[Json]]] = {"v1": BODIES["v1"], "v2": BODIES["v2"] | MODEL_BODIES}
+TABLE: dict[Version, dict[str, list[Json]]] = {"v1": BODIES["v1"], "v2": BODIES["v2"] | MODEL_BODIES | KNOWLEDGE_BODIES}
 
 #: Operations that are refused whatever is sent, and how: only models that were fine-tuned can be deleted.
 ALWAYS_REFUSED = {"DELETE /models/{model}": 403}
@@ -172,7 +174,7 @@ async def test_every_query_parameter(walk: Walk, operation: Operation) -> None:
         first = (await send(walk, operation)).body["data"][0]["id"]
     objects = await walk.objects(operation.version)
     for parameter in operation.query:
-        good, bad = QUERIES[parameter.name]
+        good, bad = QUERIES.get(f"{operation.name} {parameter.name}") or QUERIES[parameter.name]
         for value, status in [*((value, 200) for value in good), *((value, 400) for value in bad)]:
             whole = value if isinstance(value, dict) else {parameter.name: value}
             query = urlencode(filled(whole, {**objects.values, "first": first}))
@@ -206,10 +208,10 @@ async def test_objects_of_others_and_of_nobody_are_not_found(walk: Walk, operati
     values = await objects.place(operation)
     body = filled(bodies(operation)[0], values)
     if not operation.path.startswith(SHARED):
-        answer = await walk.other(operation.version).request(operation.method, at(operation, values), body)
+        answer = await sent(walk.other(operation.version), operation, at(operation, values), body)
         assert answer.status == 404, answer.body
     for name in operation.path_parameters:
-        answer = await api.request(operation.method, at(operation, {**values, name: "none_such"}), body)
+        answer = await sent(api, operation, at(operation, {**values, name: "none_such"}), body)
         assert answer.status == 404, (name, answer.body)
 
 

@@ -12,6 +12,7 @@ from tests.harness import Answer, Api, function
 from tests.image_upstream import mask, picture
 from tests.scripted import Call, Reply
 
+from .knowledge_bodies import PART, UPLOAD
 from .operations import Operation
 from .spec import Json
 
@@ -42,7 +43,8 @@ class Objects:
             self.values[name] = await self._file(f"{name}.png", content)
         self.values["completion_id"] = await self._completion()
         self.values["model"] = "scripted"
-        self.values["vector_store"] = (await self._api.post("/vector_stores"))["id"]
+        self.values["file_id"] = self.values["file"]
+        self.values["vector_store"] = self.values["vector_store_id"] = await self._vector_store()
         assistant = await self._assistant()
         thread = await self._api.thread("Hello")
         self.values |= {"assistant": assistant, "assistant_id": assistant, "thread_id": thread}
@@ -77,6 +79,16 @@ class Objects:
                 values["thread_id"] = await self._api.thread("Hello")
                 values["run_id"] = await self._waiting_run(values["thread_id"])
                 values["call"] = self.values["call"]
+            case "/files/{file_id}", "DELETE":
+                values["file_id"] = await self._file("gone.txt", b"Gone.")
+            case path, _ if path.startswith("/uploads/{upload_id}"):
+                values |= await self._upload()
+            case path, _ if path.startswith("/vector_stores/{vector_store_id}/file_batches/{batch_id}"):
+                values["vector_store_id"] = await self._vector_store()
+                batches = f"/vector_stores/{values['vector_store_id']}/file_batches"
+                values["batch_id"] = (await self._api.post(batches, {"file_ids": [values["file"]]}))["id"]
+            case path, "DELETE" if path.startswith("/vector_stores"):
+                values["vector_store_id"] = await self._vector_store()
             case "/assistants/{assistant_id}/files" | "/assistants/{assistant_id}/files/{file_id}", _:
                 values["assistant_id"] = await self._assistant()
                 values["file_id"] = await self._assistant_file(values["assistant_id"])
@@ -99,6 +111,16 @@ class Objects:
         made = await self._api.post(f"/assistants/{assistant}/files", {"file_id": self.values["file"]})
         return made["id"]
 
+    async def _vector_store(self) -> str:
+        """A vector store with one file in it."""
+        return (await self._api.post("/vector_stores", {"file_ids": [self.values["file"]]}))["id"]
+
+    async def _upload(self) -> dict[str, str]:
+        """An upload with one part, which is all of it."""
+        upload = (await self._api.post("/uploads", UPLOAD))["id"]
+        added = await form(self._api, "POST", f"/uploads/{upload}/parts", {"data": PART})
+        return {"upload_id": upload, "part": added.body["id"]}
+
     async def _waiting_run(self, thread: str) -> str:
         """A run that waits for the output of one call, whose id it keeps."""
         body = {"assistant_id": self.values["assistant"], "instructions": "Please look."}
@@ -115,6 +137,8 @@ class Objects:
 
 #: What is in the files of these names.
 PICTURES = {"picture": picture(), "mask": mask()}
+#: Fields of forms that are files; what is in them is text here.
+_FILES = ("file", "data")
 _MESSAGE: Json = {"role": "user", "content": "Hello"}
 
 
@@ -129,21 +153,31 @@ def filled(value: Any, values: dict[str, str]) -> Any:
 
 async def sent(api: Api, operation: Operation, path: str, body: Any) -> Answer:
     """The answer to a body, with ids in their places; as a form where the operation takes that."""
-    if not (operation.form and isinstance(body, dict)):
-        return await api.request(operation.method, path, body)
-    form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+    if operation.form and isinstance(body, dict):
+        return await form(api, operation.method, path, body)
+    return await api.request(operation.method, path, body)
+
+
+async def form(api: Api, method: str, path: str, body: Json) -> Answer:
+    """The answer to a body that is sent as a form."""
+    sent = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
     for name, value in body.items():
         if name == "image" and value:
-            form.add_field(name, PICTURES["picture"], filename="picture.png", content_type="image/png")
+            sent.add_field(name, PICTURES["picture"], filename="picture.png", content_type="image/png")
+        elif name in _FILES:
+            sent.add_field(name, value.encode(), filename="notes.txt", content_type="application/octet-stream")
+        elif isinstance(value, dict):
+            for inner, one in value.items():
+                sent.add_field(f"{name}[{inner}]", str(one))
         else:
-            form.add_field(name, str(value))
-    payload = form()
+            sent.add_field(name, str(value))
+    payload = sent()
     headers = {"content-type": payload.headers["content-type"]}
-    return await api.request(operation.method, path, data=payload, headers=headers)
+    return await api.request(method, path, data=payload, headers=headers)
 
 
-async def until_free(api: Api, answer: Json) -> None:
+async def until_free(api: Api, answer: Any) -> None:
     """Wait until a run that an answer tells of has ended or waits: then it does nothing more."""
-    if answer.get("object") == "thread.run":
+    if isinstance(answer, dict) and answer.get("object") == "thread.run":
         async with asyncio.timeout(20):
             await api.until(answer)

@@ -47,7 +47,7 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
 @pytest.fixture
 async def site(tmp_path: Path, database: str, upstream: ScriptedUpstream) -> AsyncIterator[Site]:
     """An installation on a database that outlives its processes."""
-    site = Site(tmp_path / "data", DATABASE_URL=database)
+    site = Site(tmp_path / "data", DATABASE_URL=database, RETINUE_DEFAULT_EMBEDDING_MODEL="m")
     site.configure(upstream.base_url)
     yield site
     await site.close()

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinue.errors import ModelError
+from retinue.errors import ModelBusy, ModelError
 from retinue.inference.embeddings.local import _parts
 from retinue.inference.embeddings.remote import RemoteEmbedder
+from retinue.inference.slots import FairSlots
+from retinue.inference.tokenizers import encode
 from retinue.inference.tokens import estimate_tokens
+from retinue.settings import ModelSettings
 from retinue.wire.embeddings import EmbeddingCreate
 
 Json = dict[str, Any]
@@ -32,9 +35,11 @@ class Route:
         return self.answer
 
 
-def remote(answer: Json) -> tuple[RemoteEmbedder, Route]:
+def remote(answer: Json, slots: FairSlots | None = None, **settings: Any) -> tuple[RemoteEmbedder, Route]:
     route = Route(answer)
-    return RemoteEmbedder(SimpleNamespace(name="vectors", route=route)), route  # type: ignore[arg-type]
+    served = ModelSettings(base_url="http://127.0.0.1:9/v1", **settings)
+    model = SimpleNamespace(name="vectors", route=route, settings=served)
+    return RemoteEmbedder(model, slots), route  # type: ignore[arg-type]
 
 
 def entry(index: int, embedding: Any) -> Json:
@@ -53,6 +58,26 @@ async def test_the_request_is_passed_on_and_the_answer_put_in_order():
     assert route.asked == [("/embeddings", body, "p")]
     await embedder.embed([[1, 2], [3]])
     assert route.asked[1] == ("/embeddings", {"input": [[1, 2], [3]], "encoding_format": "float"}, "")
+
+
+async def test_prefixes_tell_queries_from_documents():
+    embedder, route = remote({"data": [entry(0, [1.0])]}, query_prefix="query: ", document_prefix="passage: ")
+    for input_type in ("query", "document", None):
+        await embedder.embed(["ferry"], input_type=input_type)
+    await embedder.embed(await encode("cl100k_base", ["ferry"]), input_type="query")
+    sent = [body["input"] for _, body, _ in route.asked]
+    assert sent == [["query: ferry"], ["passage: ferry"], ["ferry"], ["query: ferry"]]
+
+
+async def test_calls_take_a_slot_and_give_it_back():
+    slots = FairSlots(1, waiting=0, timeout=1)
+    embedder, _ = remote({"data": [entry(0, [1.0])]}, slots)
+    await slots.acquire("")
+    with pytest.raises(ModelBusy):
+        await embedder.embed(["a"])
+    slots.release()
+    await embedder.embed(["a"])
+    assert slots.free
 
 
 async def test_tokens_are_estimated_where_the_server_counts_none():
@@ -95,7 +120,7 @@ async def test_vectors_of_different_lengths_are_the_servers_fault():
 
 @given(st.lists(st.text(min_size=1, max_size=20).map(lambda text: text * 200), min_size=1, max_size=150))
 def test_parts_are_all_texts_in_order_and_small(texts: list[str]):
-    parts = list(_parts(texts))
+    parts = list(_parts(texts, 2048))
     assert [text for _, part in parts for text in part] == texts
     place = 0
     for start, part in parts:

@@ -32,8 +32,7 @@ class Exchange:
         self._gate = Gate(
             app,
             organization="acme",
-            max_body_bytes=MOST,
-            larger={"/v1/files": MOST_LARGER},
+            max_body_bytes=lambda path: MOST_LARGER if path == "/v1/files" else MOST,
             limits=limits or Limits(10, 1000, clock=lambda: 0),
             limited={"/v1/embeddings"},
             signed="/v1/pictures/",

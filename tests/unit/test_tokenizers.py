@@ -19,7 +19,7 @@ from retinue.inference.chat import ChatRequest
 from retinue.inference.tokenizers import OpenAiTokenizer, decode, encode, encoding_of, encodings
 from retinue.inference.tokenizers.functions import namespace
 from retinue.settings import ModelSettings
-from retinue.wire.tokenize import EncodingName
+from retinue.wire.encodings import EncodingName
 
 from ..texts import LANGUAGES, thousand
 

@@ -7,13 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinue.errors import ModelError
-from retinue.inference.chat import ToolCallDelta
+from retinue.inference.chat import Json, ToolCallDelta
 from retinue.runs.citations import Sources
+from retinue.runs.replay import Replay
 from retinue.runs.turn import Turn
+from retinue.store.runs import RunView
 from retinue.wire.common import WireObject
 from retinue.wire.messages import Message, MessageDelta, TextContent
 from retinue.wire.runs import CompletionUsage, Run
-from retinue.wire.steps import ToolCallsDetails
+from retinue.wire.steps import (
+    FileSearchCall,
+    FileSearchResult,
+    FileSearchToolCall,
+    ResultText,
+    RunStep,
+    ServedCall,
+    ToolCallsDetails,
+)
 
 RUN = Run(
     id="run_1",
@@ -64,6 +74,67 @@ def test_deltas_add_up_to_the_message(pieces: list[str]) -> None:
     assert new.tokens >= 1
     assert [step.usage for step in turn.steps] == [USAGE]
     assert turn.ask_client() is None
+
+
+PIECES = st.sampled_from(
+    ["【0:0", "†x】", "【9:9】", "[0:0†", "]", " ", "\n", "Voles eat grass.", "s", "sandbox:/mnt/data/a", "。"]
+)
+
+
+@given(st.lists(PIECES | st.text(min_size=1, max_size=3), min_size=1, max_size=12), st.booleans())
+def test_citations_come_with_their_text_live_and_later(pieces: list[str], cut: bool) -> None:
+    sink = Sink()
+    turn = Turn(RUN, sink, {}, Sources([searched("Voles eat grass.")]))
+    known: list[tuple[str, str, list[Json]]] = []
+    for piece in pieces:
+        turn.add_text(piece)
+        known.append(read(replayed(turn)))
+    if cut:
+        turn.cut_off("max_tokens", USAGE)
+    else:
+        turn.complete(USAGE)
+    whole = text_of(turn.new_messages()[0].message), annotations_of(turn.new_messages()[0].message)
+    assert read(sink.events)[1:] == whole
+    for last, value, told in known:
+        _, rest, further = read(replayed(turn, after=last))
+        assert (value + rest, told + further) == whole
+
+
+def searched(passage: str) -> RunStep:
+    result = FileSearchResult(file_id="file-1", file_name="a", score=1, content=[ResultText(text=passage)])
+    call = FileSearchToolCall(id="call_1", file_search=FileSearchCall(results=[result]))
+    written = ServedCall(name="code_interpreter", arguments="", files={"/mnt/data/a": "file-2"})
+    return RunStep(
+        id="step_0",
+        created_at=1,
+        assistant_id="asst_1",
+        thread_id="thread_1",
+        run_id="run_1",
+        type="tool_calls",
+        status="completed",
+        step_details=ToolCallsDetails(tool_calls=[call]),
+        served={"call_1": written},
+    )
+
+
+def replayed(turn: Turn, after: str | None = None) -> list[tuple[str, WireObject]]:
+    """The events that a reader gets of what has been written, each under its id."""
+    messages = {new.message.id: new.message for new in turn.new_messages()}
+    view = RunView(RUN.model_copy(update={"started_at": 1}), turn.steps, messages)
+    return [(event.id, event.data.model_copy(deep=True)) for event in Replay(after).advance(view)]
+
+
+def read(events: list[tuple[str, WireObject]]) -> tuple[str, str, list[Json]]:
+    """The last id, the text and the annotations of some events."""
+    texts = [data.delta.content[0].text for _, data in events if isinstance(data, MessageDelta)]
+    annotations = [one.model_dump(exclude={"index"}) for text in texts for one in text.annotations or ()]
+    return events[-1][0] if events else "", "".join(text.value for text in texts), annotations
+
+
+def annotations_of(message: Message) -> list[Json]:
+    (part,) = message.content
+    assert isinstance(part, TextContent)
+    return [one.model_dump() for one in part.text.annotations]
 
 
 def test_nothing_said_is_an_empty_message() -> None:

@@ -316,8 +316,9 @@ def test_citations_quote_what_their_marks_name():
     quotes = Quotes([STEP.model_copy(update={"id": "step_0"})])
     quotes.note(STEP.model_copy(update={"step_details": ToolCallsDetails(tool_calls=[])}))
     quotes.note(STEP)
-    assert [quotes.of(f"【{call}:0†a】") for call in range(7)] == ["", "", "t", "", "", "t", ""]
-    assert [quotes.of(mark) for mark in ("【2:1†a】", "[1]", "【2:0】", "")] == ["", "", "t", ""]
+    marks = [f"【{call}:0†a】" for call in range(7)] + ["【2:1†a】", "[1]", "【2:0】", ""]
+    cited = [CITATION.model_copy(update={"text": mark}) for mark in marks]
+    assert [quotes.of(one, "a") for one in cited] == ["", "", "t", "", "", "t", "", "", "", "t", ""]
     marks = [CITATION.model_copy(update={"text": "【2:0†a】"}), CITATION, PATH]
     answered = shown(views.message(message(TextContent(text=Text(value="a", annotations=marks))), quotes))
     annotations = answered["content"][0]["text"]["annotations"]
@@ -355,7 +356,7 @@ def data_of(name: str) -> WireObject:
 
 @pytest.mark.parametrize("name", [name for name in EVENT_NAMES if name != "done"])
 def test_every_event_shows(name: EventName):
-    seen, data = views.event(name, data_of(name), ["file-1"])
+    seen, data = views.event(name, data_of(name), ["file-1"], Quotes())
     assert seen == ("thread.run.completed" if name == "thread.run.incomplete" else name)
     validate_event(seen, shown(data), version="v1")
 
@@ -365,10 +366,10 @@ def test_version_1_has_all_events_but_that_of_an_incomplete_run():
 
 
 def test_pieces_of_a_stream_keep_their_places():
-    _, data = views.event("thread.message.delta", MESSAGE_DELTA, [])
+    _, data = views.event("thread.message.delta", MESSAGE_DELTA, [], Quotes())
     marks = shown(data)["delta"]["content"][0]["text"]["annotations"]
     assert [mark["index"] for mark in marks] == [0, 1]
     assert marks[1]["file_citation"] == {"file_id": "file-1", "quote": ""}
-    _, data = views.event("thread.run.step.delta", STEP_DELTA, [])
+    _, data = views.event("thread.run.step.delta", STEP_DELTA, [], Quotes())
     call = shown(data)["delta"]["step_details"]["tool_calls"][2]
     assert call == {"index": 2, "id": "call_3", "type": "retrieval", "retrieval": {}}

@@ -25,8 +25,10 @@ _BATCH = 250
 #: Most records that wait for a database that is away; usage that would need a further one is lost.
 _MOST_WAITING = 20_000
 
-#: By which way a model was asked; `runs` are model calls of the run engine.
-Endpoint = Literal["chat.completions", "completions", "embeddings", "moderations", "images", "runs"]
+#: By which way a model was asked; `runs` are calls of the run engine, `vector_stores` rewrite queries of searches.
+Endpoint = Literal[
+    "chat.completions", "completions", "embeddings", "rerank", "moderations", "images", "vector_stores", "runs"
+]
 
 
 class UsageMeter:

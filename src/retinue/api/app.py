@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import cast
 
 import structlog
@@ -33,6 +33,7 @@ from . import (
     messages,
     models,
     moderations,
+    rerank,
     runs,
     stored_completions,
     system,
@@ -40,8 +41,10 @@ from . import (
     threads,
     tokenize,
     transfer,
+    uploads,
     v1,
     validation,
+    vector_search,
     vector_stores,
     webhooks,
 )
@@ -53,8 +56,9 @@ from .v1.version import VersionOne
 log = structlog.get_logger(__name__)
 
 _MODULES = (
-    *(chat, assistants, runs, threads, messages, files, vector_stores, transfer),
-    *(models, stored_completions, text_completions, images, tokenize, embeddings, moderations, webhooks, system),
+    *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
+    *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
+    *(moderations, webhooks, system),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
 _MODEL_CALLS = frozenset(
@@ -62,12 +66,31 @@ _MODEL_CALLS = frozenset(
         "/v1/chat/completions",
         "/v1/completions",
         "/v1/embeddings",
+        "/v1/rerank",
         "/v1/moderations",
         "/v1/images/generations",
         "/v1/images/edits",
         "/v1/images/variations",
     }
 )
+
+
+def _body_limits(settings: Settings) -> Callable[[str], int]:
+    """From a path to the most bytes of a request's body: more where it is not held in memory."""
+    of_paths = {
+        "/v1/files": settings.max_file_bytes + files.FORM_BYTES,
+        "/v1/import": settings.max_import_bytes,
+        "/v1/tokenize": settings.max_tokenize_bytes,
+        "/v1/images/edits": images.body_limit(settings),
+        "/v1/images/variations": images.body_limit(settings),
+    }
+
+    def limit(path: str) -> int:
+        if path.startswith("/v1/uploads/") and path.endswith("/parts"):
+            return uploads.PART_BODY_BYTES
+        return of_paths.get(path, settings.max_body_bytes)
+
+    return limit
 
 
 class _Application(FastAPI):
@@ -85,14 +108,7 @@ class _Application(FastAPI):
         return Gate(
             once,
             organization=settings.organization,
-            max_body_bytes=settings.max_body_bytes,
-            larger={
-                "/v1/files": settings.max_file_bytes + files.FORM_BYTES,
-                "/v1/import": settings.max_import_bytes,
-                "/v1/tokenize": settings.max_tokenize_bytes,
-                "/v1/images/edits": images.body_limit(settings),
-                "/v1/images/variations": images.body_limit(settings),
-            },
+            max_body_bytes=_body_limits(settings),
             limits=self.state.limits,
             limited=_MODEL_CALLS,
             signed=images.CONTENT_PREFIX,
@@ -117,7 +133,8 @@ def create_app(
             app.state.store, app.state.models, app.state.engine = service.store, service.models, service.engine
             app.state.keys = Keys(service.store.accounts)
             metering = app.state.metering = Metering(limits, service.usage)
-            app.state.embedders = service.embedders
+            app.state.embedders, app.state.rerankers = service.embedders, service.rerankers
+            app.state.search = service.search
             app.state.moderations = Moderations(service.models, settings)
             app.state.images, app.state.egress = service.images, service.egress
             app.state.chat_completions = ChatCompletions(service.store, service.models, metering)

@@ -35,6 +35,7 @@ async def create_embeddings(request: Request, body: EmbeddingCreate) -> Response
         embedded = await embedder.embed(
             body.inputs,
             caller=request.scope["project"],
+            input_type=body.input_type,
             dimensions=body.dimensions,
             encoding_format=encoding,
             user=body.user,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -12,7 +10,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
-from starlette.requests import ClientDisconnect
 
 from ..errors import InvalidRequest, NotFound, TooLarge
 from ..settings import Settings
@@ -21,15 +18,13 @@ from ..store.objects import PageQuery
 from ..store.store import Store
 from ..wire.common import Deleted, Id, ObjectList
 from ..wire.files import FileCreate, FileObject
-from .forms import Part, parts
+from .forms import bounded, coming_in, parts
 from .http import ProjectId, TheStore, ok, ok_list
 
 router = APIRouter(prefix="/v1/files", tags=["Files"])
 
 #: Bytes that a form adds to the file in it, at most.
 FORM_BYTES = 1024 * 1024
-#: Seconds after which a file for a batch expires unless its upload says otherwise.
-_BATCH_EXPIRY = 30 * 86_400
 _MOST_FILENAME = 255
 
 _FORM: dict[str, Any] = {
@@ -71,8 +66,9 @@ class _Upload:
             if part.name == "file" and part.filename is not None:
                 if self.received:
                     raise InvalidRequest("Invalid 'file': one file is expected, but got several.", param="file")
-                self.filename = _filename(part.filename)
-                self.received = await store.files.receive(_bounded(part, most))
+                self.filename = filename(part.filename, "file")
+                too_large = TooLarge(f"The file is larger than the limit of {most} bytes.", param="file")
+                self.received = await store.files.receive(bounded(part, most, too_large))
             else:
                 self._add_field(part.name, await part.text())
 
@@ -101,36 +97,21 @@ class _Upload:
             raise RequestValidationError(errors, body=self.fields) from error
         if self.received is None:
             raise InvalidRequest("Missing required parameter: 'file'.", param="file", code="missing_required_parameter")
-        now = int(time.time())
-        seconds = wanted.expires_after.seconds if wanted.expires_after else None
-        if seconds is None and wanted.purpose == "batch":
-            seconds = _BATCH_EXPIRY
-        return FileObject(
-            id=self.received.id,
-            bytes=self.received.size,
-            created_at=now,
-            expires_at=None if seconds is None else now + seconds,
-            filename=self.filename,
-            purpose=wanted.purpose,
-            sha256=self.received.sha256,
-        )
+        return self.received.file(self.filename, wanted.purpose, wanted.expires_after)
 
 
-def _filename(sent: str) -> str:
-    """The last part of a path, as some clients send one."""
+def filename(sent: str, param: str) -> str:
+    """The name of a file: of a path, as some clients send one, the last part.
+
+    Raises:
+        InvalidRequest: `param` is at fault.
+    """
     name = sent.replace("\\", "/").rpartition("/")[2]
     if not name or len(name) > _MOST_FILENAME:
-        raise InvalidRequest(f"Invalid 'file': its name must have 1 to {_MOST_FILENAME} characters.", param="file")
+        raise InvalidRequest(
+            f"Invalid '{param}': the name of a file must have 1 to {_MOST_FILENAME} characters.", param=param
+        )
     return name
-
-
-async def _bounded(part: Part, most: int) -> AsyncGenerator[bytes]:
-    size = 0
-    async for piece in part.content:
-        size += len(piece)
-        if size > most:
-            raise TooLarge(f"The file is larger than the limit of {most} bytes.", param="file")
-        yield piece
 
 
 @router.post("", response_model=FileObject, openapi_extra=_FORM)
@@ -139,17 +120,13 @@ async def upload_file(request: Request, project: ProjectId, store: TheStore) -> 
     settings: Settings = request.app.state.settings
     upload = _Upload()
     try:
-        async with asyncio.timeout(settings.upload_timeout):
+        async with coming_in(settings.upload_timeout):
             await upload.read(request, store)
         file = upload.file()
         await store.files.add(project, file)
-    except BaseException as error:
+    except BaseException:
         if upload.received:
-            await store.files.discard(upload.received)
-        if isinstance(error, ClientDisconnect):
-            raise InvalidRequest("The connection was closed before the upload was complete.") from error
-        if isinstance(error, TimeoutError):
-            raise InvalidRequest(f"The upload took longer than {settings.upload_timeout:g} seconds.") from error
+            await store.files.discard([upload.received.id])
         raise
     return ok(file)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
-from ..errors import InvalidRequest
+from ..errors import ApiError, InvalidRequest
 
 #: Most parts of a form.
 _MOST_PARTS = 64
@@ -57,6 +60,35 @@ async def parts(request: Request) -> AsyncGenerator[Part]:
         if number > _MOST_PARTS:
             raise InvalidRequest(f"The form has more than {_MOST_PARTS} parts.")
         yield part
+
+
+@asynccontextmanager
+async def coming_in(within: float) -> AsyncGenerator[None]:
+    """What is done while an upload comes in.
+
+    Args:
+        within: seconds that it may take.
+
+    Raises:
+        InvalidRequest: it takes longer, or the client hangs up.
+    """
+    try:
+        async with asyncio.timeout(within):
+            yield
+    except ClientDisconnect as error:
+        raise InvalidRequest("The connection was closed before the upload was complete.") from error
+    except TimeoutError as error:
+        raise InvalidRequest(f"The upload took longer than {within:g} seconds.") from error
+
+
+async def bounded(part: Part, most: int, too_much: ApiError) -> AsyncGenerator[bytes]:
+    """The content of a part; `too_much` is raised where that is more than `most` bytes."""
+    size = 0
+    async for piece in part.content:
+        size += len(piece)
+        if size > most:
+            raise too_much
+        yield piece
 
 
 class _End:

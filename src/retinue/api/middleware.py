@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import orjson
 import psycopg
@@ -45,8 +45,7 @@ class Gate:
         app: ASGIApp,
         *,
         organization: str,
-        max_body_bytes: int,
-        larger: Mapping[str, int],
+        max_body_bytes: Callable[[str], int],
         limits: Limits,
         limited: Collection[str],
         signed: str,
@@ -56,15 +55,13 @@ class Gate:
         Args:
             app: the application.
             organization: what answers name as their organization.
-            max_body_bytes: the largest body of a request.
-            larger: the same for paths whose bodies are not held in memory.
+            max_body_bytes: from a path to the most bytes of a request's body.
             limits: the limits of model calls.
             limited: paths that call models; their answers tell of the limits.
             signed: how paths begin that need no key, because their addresses are signed.
         """
         self._app = app
         self._max_body_bytes = max_body_bytes
-        self._larger = larger
         self._limits = limits
         self._limited = limited
         self._signed = signed
@@ -91,7 +88,7 @@ class Gate:
                 scope["project"] = caller.project
                 if path in self._limited:
                     answering.limits, answering.project = self._limits, caller.project
-            receive = _bounded(headers, receive, self._larger.get(path, self._max_body_bytes))
+            receive = _bounded(headers, receive, self._max_body_bytes(path))
             await self._app(scope, receive, answering.send)
         except Exception as error:
             told = _told(error, answering.request_id, path)

@@ -10,8 +10,10 @@ from pydantic import Discriminator, Tag
 from ..completions import count
 from ..errors import InvalidRequest
 from ..inference.models import Models
-from ..inference.tokenizers import OpenAiTokenizer, Tokenizer, Tokens, tokenizer_of
-from ..wire.tokenize import EncodingName, Shown, Tokenization, TokenizeChat, TokenizedText, TokenizeTexts, TokenPiece
+from ..inference.tokenizers import OpenAiTokenizer, Tokenizer, Tokens
+from ..inference.tokenizers.choose import tokenizer_of
+from ..wire.encodings import EncodingName
+from ..wire.tokenize import Shown, Tokenization, TokenizeChat, TokenizedText, TokenizeTexts, TokenPiece
 from .http import JsonRoute, ProjectId, ok
 
 router = APIRouter(prefix="/v1/tokenize", tags=["Tokens"], route_class=JsonRoute)

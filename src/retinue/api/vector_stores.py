@@ -14,6 +14,7 @@ from ..wire.vector_stores import (
     FileBatchCreate,
     FileContent,
     FileContentPart,
+    FileProgress,
     ProcessingStatus,
     VectorStore,
     VectorStoreCreate,
@@ -121,6 +122,14 @@ async def modify_vector_store_file(
 async def delete_vector_store_file(vector_store_id: str, file_id: str, project: ProjectId, store: TheStore) -> Response:
     """Take a file out of a vector store. The file itself stays."""
     return ok(await stores.detach(store, project, vector_store_id, file_id))
+
+
+@router.get("/{vector_store_id}/files/{file_id}/progress", response_model=FileProgress)
+async def get_vector_store_file_progress(
+    vector_store_id: str, file_id: str, project: ProjectId, store: TheStore
+) -> Response:
+    """Retrieve how far the processing of a file of a vector store has come."""
+    return ok(await stores.progress(store, project, vector_store_id, file_id))
 
 
 @router.get("/{vector_store_id}/files/{file_id}/content", response_model=FileContent)

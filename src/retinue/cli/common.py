@@ -16,7 +16,7 @@ from rich.console import Console
 from ..accounts.keys import new_key
 from ..settings import Settings, config_file, default_data_folder
 from ..store.embedded import EmbeddedPostgres
-from ..store.migrate import NewerDatabase, migrate
+from ..store.migrate import NewerDatabase, NoVectors, migrate
 
 #: What is said to people while a command works.
 console = Console(stderr=True, highlight=False)
@@ -71,7 +71,7 @@ async def database(settings: Settings) -> AsyncGenerator[str, None]:
 async def _migrate(conninfo: str) -> None:
     try:
         await migrate(conninfo)
-    except NewerDatabase as error:
+    except (NewerDatabase, NoVectors) as error:
         fail(str(error))
 
 

@@ -67,6 +67,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for name, model in settings.models.items():
         if model.backend == "diffusion":
             yield from _image_model(name, model)
+    if settings.ocr:
+        yield _recognition()
     yield _sandbox(settings)
     yield _port(settings)
 
@@ -192,6 +194,17 @@ def _image_model(name: str, model: ModelSettings) -> Iterator[Finding]:
         usable,
         "installed" if usable else "its package is missing",
         "pip install 'retinue[images]'",
+        optional=True,
+    )
+
+
+def _recognition() -> Finding:
+    usable = all(map(importlib.util.find_spec, ("rapidocr", "onnxruntime")))
+    return Finding(
+        "Text recognition (OCR)",
+        usable,
+        "installed" if usable else "a package is missing",
+        "pip install 'retinue[ocr]'",
         optional=True,
     )
 

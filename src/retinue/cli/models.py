@@ -19,6 +19,7 @@ app = typer.Typer(help="Models: which names there are, and what serves them.", n
 #: What an alias leads to when the setting that it stands for is not set.
 _NOWHERE = {
     "default-moderation": "the default model, which is asked to judge",
+    "default-reranker": "nothing: default_reranker is not set",
     "default-image": "nothing: default_image_model is not set",
 }
 

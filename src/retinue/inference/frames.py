@@ -7,10 +7,12 @@ object whose `parts` are the parts' lengths.
 from __future__ import annotations
 
 import json
-from asyncio import StreamReader
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:  # child processes need none of it
+    from asyncio import StreamReader
 
 _LENGTH_BYTES = 4
 
@@ -40,9 +42,17 @@ async def receive(stream: StreamReader) -> Frame:
 
 
 def read(stream: BinaryIO) -> Frame | None:
-    """The next frame of a blocking stream; None at its end."""
-    prefix = stream.read(_LENGTH_BYTES)
-    if len(prefix) < _LENGTH_BYTES:
+    """The next frame of a blocking stream; None at its end, be it within a frame."""
+    try:
+        length = int.from_bytes(_exactly(stream, _LENGTH_BYTES), "big")
+        head: dict[str, Any] = json.loads(_exactly(stream, length))
+        return Frame(head, [_exactly(stream, size) for size in head.pop("parts")])
+    except EOFError:
         return None
-    head: dict[str, Any] = json.loads(stream.read(int.from_bytes(prefix, "big")))
-    return Frame(head, [stream.read(size) for size in head.pop("parts")])
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content

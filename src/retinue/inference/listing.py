@@ -14,6 +14,7 @@ _CREATED = 1_704_067_200
 #: What a model does that one of these names leads to.
 _ROLES: dict[str, Capability] = {
     "default-embedding": "embeddings",
+    "default-reranker": "reranking",
     "default-moderation": "moderations",
     "default-image": "images",
 }

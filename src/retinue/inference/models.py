@@ -220,6 +220,7 @@ class Models:
             "aliases": fresh.aliases,
             "default_model": fresh.default_model,
             "default_embedding_model": fresh.default_embedding_model,
+            "default_reranker": fresh.default_reranker,
             "default_moderation_model": fresh.default_moderation_model,
             "default_image_model": fresh.default_image_model,
             "openai_aliases": fresh.openai_aliases,

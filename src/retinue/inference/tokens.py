@@ -20,3 +20,11 @@ def estimate_tokens(text: str) -> int:
     # UTF-8 spends one byte on ASCII and mostly three on the rest, so the two lengths tell how many there are of each.
     others = min(characters, (len(text.encode("utf-8", "surrogatepass")) - characters + 1) // 2)
     return (characters - others) // 3 + others + 1
+
+
+def beginning(text: str, tokens: int) -> str:
+    """A text, or as much of its beginning as has, by estimate, at most so many tokens."""
+    # More than once, for the beginning may hold more tokens a character than the whole.
+    while text and (found := estimate_tokens(text)) > tokens:
+        text = text[: len(text) * max(0, tokens) // found]
+    return text

@@ -36,7 +36,17 @@ class Worker:
     the first question, so that must be one that lives as long as the program: the event loop's.
     """
 
-    def __init__(self, module: str, config: Mapping[str, Any], *, name: str, timeout: float) -> None:
+    def __init__(
+        self,
+        module: str,
+        config: Mapping[str, Any],
+        *,
+        name: str,
+        timeout: float,
+        nice: int = 0,
+        idle: float | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Describe the process; nothing is started yet.
 
         Args:
@@ -44,11 +54,19 @@ class Worker:
             config: what it is told first.
             name: of the model, for the log.
             timeout: seconds that an answer may take, the start included.
+            nice: how far it steps back behind other processes, 0 to 19.
+            idle: seconds without a question after which it is ended; None keeps it.
+            environment: its environment variables; None gives it ours.
         """
         self._module = module
-        self._config = config
+        self._config = {**config, "nice": nice}
         self._name = name
         self._timeout = timeout
+        self._idle = idle
+        self._environment = environment
+        self._load = 0
+        self._rest: asyncio.TimerHandle | None = None
+        self._retiring: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._child: Process | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -59,8 +77,15 @@ class Worker:
         """The process id, while there is one."""
         return self._child.pid if self._child and self._child.returncode is None else None
 
+    @property
+    def load(self) -> int:
+        """How many questions it works on or has waiting, those that nobody waits for any more included."""
+        return self._load
+
     async def close(self) -> None:
         """End the process, and with it what is under way."""
+        if self._rest:
+            self._rest.cancel()
         child, self._child = self._child, None
         if child:
             await end(child)
@@ -74,9 +99,30 @@ class Worker:
         Raises:
             Died: there is none; `TookTooLong` where that is why.
         """
+        self._load += 1
         task = asyncio.create_task(self._ask(frame))
-        task.add_done_callback(_told)
+        task.add_done_callback(self._done)
         return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Frame]) -> None:
+        self._load -= 1
+        if not task.cancelled():
+            task.exception()  # nobody may wait for the answer any more: then its failure is no news either
+        if self._idle is None or self._load:
+            return
+        if self._rest:
+            self._rest.cancel()
+        self._rest = asyncio.get_running_loop().call_later(self._idle, self._retire)
+
+    def _retire(self) -> None:
+        """End the process unless there is a question again."""
+
+        async def end_in_turn() -> None:
+            async with self._turn:
+                if not self._load:
+                    await self.close()
+
+        self._retiring = asyncio.create_task(end_in_turn())
 
     async def _ask(self, frame: Frame) -> Frame:
         async with self._turn:
@@ -99,6 +145,7 @@ class Worker:
             stdout=PIPE,
             stderr=PIPE,
             start_new_session=True,
+            env=self._environment,
         )
         self._listening = asyncio.create_task(self._listen(self._child))
         await self._exchange(Frame({**self._config, "parent": os.getpid()}))
@@ -125,9 +172,3 @@ class Worker:
             reason = why(await child.wait(), self._tail.decode(errors="replace"))
             log.warning("process of a model died", model=self._name, reason=reason)
             raise Died(reason) from error
-
-
-def _told(task: asyncio.Task[Frame]) -> None:
-    """Nobody may wait for the answer any more: then its failure is no news either."""
-    if not task.cancelled():
-        task.exception()

@@ -14,6 +14,7 @@ from ..wire.vector_stores import (
     DEFAULT_CHUNKING,
     Chunking,
     FileBatch,
+    FileProgress,
     StaticChunking,
     StoreExpiration,
     VectorStore,
@@ -140,6 +141,30 @@ async def detach(store: Store, project: str, vector_store: str, file: str) -> De
         NotFound: there is no such file in such a store.
     """
     return await store.vector_store_files.delete(project, file, "vector_store.file.deleted", vector_store)
+
+
+async def progress(store: Store, project: str, vector_store: str, file: str) -> FileProgress:
+    """How far the processing of a file has come.
+
+    Raises:
+        NotFound: there is no such file in such a store.
+    """
+    found = await store.vector_store_files.progress(project, vector_store, file)
+    match found.status:
+        case "in_progress":
+            stage = "embedding" if found.cut else "reading" if found.attempts else "waiting"
+        case "completed":
+            stage = "done"
+        case "failed" | "cancelled":
+            stage = found.status
+    return FileProgress(
+        vector_store_id=vector_store,
+        file_id=file,
+        stage=stage,
+        chunks=found.chunks,
+        chunks_embedded=found.embedded,
+        attempts=found.attempts,
+    )
 
 
 def _wanted(file_ids: Sequence[str], chunking: Chunking | None) -> list[VectorStoreFileCreate]:

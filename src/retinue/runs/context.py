@@ -10,11 +10,11 @@ from pydantic_core import to_json
 from ..errors import InvalidRequest
 from ..inference.chat import ChatRequest, Json
 from ..inference.models import ServedModel
-from ..inference.tokens import MESSAGE_OVERHEAD, estimate_tokens
+from ..inference.tokens import MESSAGE_OVERHEAD, beginning, estimate_tokens
 from ..store.store import Store
 from ..tools import functions
 from ..tools.tool import Offered
-from ..wire.messages import ImageFileContent, ImageUrlContent, Message, TextContent
+from ..wire.messages import FileCitation, ImageFileContent, ImageUrlContent, Message, Text, TextContent
 from ..wire.runs import Run
 from ..wire.steps import FunctionToolCall, MessageCreationDetails, RunStep, ToolCallsDetails
 from . import images
@@ -85,14 +85,9 @@ async def build(
         InvalidRequest: see `check_images`.
     """
     tools = functions.definitions(run, offered)
-    calls = {
-        step.id: _calls_as_chat(step, step.step_details)
-        for step in steps
-        if isinstance(step.step_details, ToolCallsDetails)
-    }
-    fixed = estimate_tokens(run.instructions)
-    fixed += sum(estimate_tokens(to_json(part).decode()) for part in [*tools, *chain(*calls.values())])
-    conversation = await _conversation(store, project, run, steps, calls, model, max(_LEAST_BUDGET, window - fixed))
+    calls = _calls(steps)
+    budget = max(_LEAST_BUDGET, room(run, steps, offered, window))
+    conversation = await _conversation(store, project, run, steps, calls, model, budget)
     system: list[Json] = [{"role": "system", "content": run.instructions}] if run.instructions else []
     return ChatRequest(
         messages=[*system, *conversation],
@@ -106,6 +101,19 @@ async def build(
         reasoning_effort=run.reasoning_effort,
         caller=project,
     )
+
+
+def room(run: Run, steps: Sequence[RunStep], offered: Offered, window: int) -> int:
+    """How many tokens of a window are left beside instructions, tools and what the run's tools have said so far.
+
+    Args:
+        run: the run.
+        steps: its steps so far.
+        offered: the run's tools that Retinue runs itself.
+        window: tokens that the prompt may have.
+    """
+    parts = [*functions.definitions(run, offered), *chain(*_calls(steps).values())]
+    return window - estimate_tokens(run.instructions) - sum(estimate_tokens(to_json(part).decode()) for part in parts)
 
 
 async def _conversation(
@@ -129,7 +137,7 @@ async def _conversation(
     check_images(messages, model)
     files = [part.image_file for part in chain(*map(images_of, messages)) if isinstance(part, ImageFileContent)]
     urls = await images.load(store, project, files) if files else {}
-    chat = [_as_chat(message, budget, urls) for message in messages if message.id not in own_ids]
+    chat = [_as_chat(_unmarked(message), budget, urls) for message in messages if message.id not in own_ids]
     own = {message.id: _as_chat(message, budget, urls) for message in messages if message.id in own_ids}
     for step in steps:
         if isinstance(step.step_details, MessageCreationDetails):
@@ -138,6 +146,19 @@ async def _conversation(
         else:
             chat += calls.get(step.id, [])
     return chat
+
+
+def _unmarked(message: Message) -> Message:
+    """A message without its citations: the marks of an earlier run would name something else in this one."""
+    parts = [part.model_copy() for part in message.content]
+    for part in parts:
+        if isinstance(part, TextContent):
+            value, marks = part.text.value, part.text.annotations
+            places = {(mark.start_index, mark.end_index) for mark in marks if isinstance(mark, FileCitation)}
+            for start, end in sorted(places, reverse=True):
+                value = value[:start].rstrip(" ") + value[end:]
+            part.text = Text(value=value)
+    return message.model_copy(update={"content": parts})
 
 
 def _as_chat(message: Message, budget: int, urls: dict[str, str]) -> Json:
@@ -157,11 +178,16 @@ def _fit(text: str, budget: int) -> str:
     """The text, or as much of its beginning as fits, and a word to the model that there was more."""
     if estimate_tokens(text) <= budget:
         return text
-    room = budget - estimate_tokens(_CUT)
-    # More than once, for the beginning may hold more tokens a character than the whole.
-    while (tokens := estimate_tokens(text)) > room:
-        text = text[: len(text) * room // tokens]
-    return text + _CUT
+    return beginning(text, budget - estimate_tokens(_CUT)) + _CUT
+
+
+def _calls(steps: Sequence[RunStep]) -> dict[str, list[Json]]:
+    """The calls of tools among the steps, with what came of them, by the step's id."""
+    return {
+        step.id: _calls_as_chat(step, step.step_details)
+        for step in steps
+        if isinstance(step.step_details, ToolCallsDetails)
+    }
 
 
 def _calls_as_chat(step: RunStep, details: ToolCallsDetails) -> list[Json]:

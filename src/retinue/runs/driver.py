@@ -92,6 +92,8 @@ class Driver:
         self._meter = meter
         self._listener = listener
         self._turn: Turn | None = None
+        #: Tokens that the last prompt could have.
+        self._window = 0
         self._writing = asyncio.Lock()
 
     async def drive(self) -> None:
@@ -144,7 +146,9 @@ class Driver:
                 raise ModelError(f"The run has made {len(self._steps)} steps and did not come to an answer.")
             if limit := self._used_up():
                 return await self.end("incomplete", RunIncompleteDetails(reason=limit))
-            turn = self._turn = Turn(self.run, self, self._offered, Sources(self._steps))
+            known = Sources(self._steps)
+            await known.read()
+            turn = self._turn = Turn(self.run, self, self._offered, known)
             if not await self._conclude(turn, await self._ask(model, turn)):
                 return None
 
@@ -154,6 +158,7 @@ class Driver:
         if self.run.max_prompt_tokens:
             window = min(window, self.run.max_prompt_tokens - self._used().prompt_tokens)
         for attempt in range(_MOST_SHRINKS + 1):
+            self._window = window
             request = await context.build(
                 self._store, self._project, self.run, self._steps, model, self._offered, window
             )
@@ -227,7 +232,8 @@ class Driver:
             await self._fail(error)
             return False
         turn.complete(usage)
-        await serve(self._project, self.run, turn.calls_before, turn.pending(), turn)
+        room = context.room(self.run, [*self._steps, *turn.steps], self._offered, self._window)
+        await serve(self._project, self.run, turn.calls_before, turn.pending(), turn, room)
         if action := turn.ask_client():
             patch = change("requires_action", required_action=action.model_dump())
             await self._commit(patch, sources("requires_action"), keep_lease=False, turn=turn)

@@ -31,7 +31,11 @@ class Shown(Protocol):
         ...
 
 
-async def serve(project: str, run: Run, before: int, pending: Sequence[Pending], shown: Shown) -> None:
+#: However full the context is, the model is told this many tokens of what came of a call.
+_LEAST_ROOM = 256
+
+
+async def serve(project: str, run: Run, before: int, pending: Sequence[Pending], shown: Shown, room: int) -> None:
     """Run calls, all at once. Whatever goes wrong with one is told to the model; the run goes on.
 
     Args:
@@ -40,10 +44,12 @@ async def serve(project: str, run: Run, before: int, pending: Sequence[Pending],
         before: how many calls the run has made before this answer.
         pending: the calls.
         shown: where calls are shown, again and again, and when they are done.
+        room: tokens that the model's context has left. The calls share half of it; the rest is the conversation's.
     """
+    share = max(_LEAST_ROOM, room // (2 * max(1, len(pending))))
     async with asyncio.TaskGroup() as group:
         for one in pending:
-            group.create_task(_serve(one, Scope(project, run, before + one.index), shown))
+            group.create_task(_serve(one, Scope(project, run, before + one.index, share), shown))
 
 
 async def _serve(pending: Pending, scope: Scope, shown: Shown) -> None:

@@ -11,11 +11,9 @@ from ..inference.chat import ToolCallDelta
 from ..store.conversations import NewMessage
 from ..store.ids import new_id
 from ..tools.tool import Offered, Served
-from ..wire.common import WireObject
+from ..wire.common import JsonObjectFormat, JsonSchemaResponseFormat, WireObject
 from ..wire.events import EventName
 from ..wire.messages import (
-    Annotation,
-    AnnotationDelta,
     IncompleteDetails,
     Message,
     MessageDelta,
@@ -41,7 +39,7 @@ from ..wire.steps import (
 )
 from ..wire.tools import FunctionCall, RequiredToolCall
 from .calls import Calls, Pending, storable
-from .citations import Sources, numbered
+from .citations import Answer, Sources, numbered
 from .context import message_tokens
 from .pieces import piece, place, size
 
@@ -93,8 +91,12 @@ class Turn:
         self._sink = sink
         self._text: list[str] = []
         self._length = 0
-        self._sources = sources
-        self._annotations: list[Annotation] = []
+        self._calls_before = sources.calls
+        # A mark put into JSON may break it.
+        verbatim = isinstance(run.response_format, JsonObjectFormat | JsonSchemaResponseFormat)
+        self._answer = Answer(sources, verbatim=verbatim)
+        #: How many annotations have been told.
+        self._annotated = 0
         self._message: Message | None = None
         self._message_step: RunStep | None = None
         self._calls = Calls(offered)
@@ -136,31 +138,28 @@ class Turn:
         if self._message is None:
             self._begin_message()
         assert self._message is not None  # noqa: S101 (begun above)
-        text = storable(text)
-        self._size += 1
-        self._text.append(text)
-        self._length += len(text)
-        annotations = self._annotate(last=False) if self._sources else []
-        # The first piece brings the list that clients collect annotations in.
-        self._emit_text(text, annotations if annotations or len(self._text) == 1 else None)
+        self._let_go(self._answer.add(storable(text)))
 
-    def _emit_text(self, text: str, annotations: list[AnnotationDelta] | None) -> None:
-        if self._sink.heard and self._message:
-            content = TextDeltaContent(index=0, text=TextDelta(value=text, annotations=annotations))
+    def _let_go(self, text: str) -> None:
+        """A piece of the answer is ready to be read, and with it its annotations."""
+        if not text or not self._message:
+            return
+        self._size += 1
+        self._length += len(text)
+        annotations = numbered(self._answer.annotations, self._annotated)
+        self._annotated += len(annotations)
+        if self._sink.heard:
+            # The first piece brings the list that clients collect annotations in.
+            value = TextDelta(value=text, annotations=annotations if annotations or not self._text else None)
+            content = TextDeltaContent(index=0, text=value)
             delta = MessageDelta(id=self._message.id, delta=MessageDeltaBody(content=[content]))
             self._sink.emit("thread.message.delta", delta, str(self._length))
-
-    def _annotate(self, *, last: bool) -> list[AnnotationDelta]:
-        """Turn the marks and links that are complete by now into annotations; returns the new ones."""
-        before = len(self._annotations)
-        begin = self._annotations[-1].end_index if self._annotations else 0
-        self._annotations += self._sources.cited(self._value, begin, last=last)
-        return numbered(self._annotations, before)
+        self._text.append(text)
 
     @property
     def calls_before(self) -> int:
         """How many tools the run had called before this answer."""
-        return len(self._sources.found)
+        return self._calls_before
 
     def add_call(self, delta: ToolCallDelta) -> None:
         """A piece of a tool call."""
@@ -213,8 +212,7 @@ class Turn:
     def close_message(self) -> None:
         """The text is whole, if there is any."""
         if self._message and self._message_step:
-            if self._sources and (annotations := self._annotate(last=True)):
-                self._emit_text("", annotations)
+            self._let_go(self._answer.finish())
             now = int(time.time())
             self._fill(self._message, status="completed", completed_at=now)
             self._message_step.status = "completed"
@@ -238,7 +236,8 @@ class Turn:
     def stop(self, status: StepStatus, reason: Reason, error: ModelError | None = None) -> None:
         """The run ends in the middle of this answer; what there is of it is kept."""
         now = int(time.time())
-        if self._message and self._message.status == "in_progress":
+        if self._message and self.writing:
+            self._let_go(self._answer.finish())
             details = IncompleteDetails(reason=reason)
             self._fill(self._message, status="incomplete", incomplete_at=now, incomplete_details=details)
         for step in self.steps:
@@ -285,7 +284,7 @@ class Turn:
         return "".join(self._text)
 
     def _fill(self, message: Message, **fields: object) -> None:
-        message.content = [TextContent(text=Text(value=self._value, annotations=list(self._annotations)))]
+        message.content = [TextContent(text=Text(value=self._value, annotations=list(self._answer.annotations)))]
         for name, value in fields.items():
             setattr(message, name, value)
 

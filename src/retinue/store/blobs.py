@@ -80,9 +80,16 @@ class Blobs:
             writer.write(piece)
 
         try:
-            async for piece in _gathered(content):
-                size += len(piece)
-                await self._do(lambda piece=piece: step(piece))
+            try:
+                async for piece in _gathered(content):
+                    size += len(piece)
+                    await self._do(lambda piece=piece: step(piece))
+            except BaseException as error:
+                kind = type(error)
+                # An object store keeps the parts of an upload that nobody ends, unseen.
+                with contextlib.suppress(Unavailable, FileNotFoundError):
+                    await self._do(lambda: writer.__exit__(kind, None, None))
+                raise
             await self._do(writer.close)
         except FileNotFoundError as error:
             # It is the bucket that is not there.

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
-import structlog
 
-from ..errors import InvalidRequest, Unavailable
+from ..errors import InvalidRequest
 from ..wire.common import Deleted
-from ..wire.files import FileObject
-from .blobs import Blobs
-from .database import Database
+from ..wire.files import FileExpiration, FileObject, FilePurpose
+from .database import Connection, Database
 from .ids import new_id
+from .loose_blobs import TAKEN, LooseBlobs
 from .objects import Objects
-
-log = structlog.get_logger(__name__)
 
 #: The key of a file's blob is the file's id, in a folder of its own.
 _KEY = "'files/' || id"
 
-#: A blob that may be deleted after so many seconds, unless something takes it over.
-HOLD = "insert into loose_blobs (key, due_at) values (%(key)s, now() + %(within)s * interval '1 second')"
+#: Seconds after which a file for a batch expires unless its upload says otherwise.
+_BATCH_EXPIRY = 30 * 86_400
 
 #: The file takes over its blob, unless the sweep was quicker.
-_ADD = """
-    with taken as (
-        delete from loose_blobs where key = %(key)s returning key
-    )
+_ADD = f"""
+    with taken as (delete from loose_blobs where {TAKEN} returning key)
     insert into files (id, project_id, body) select %(id)s, %(project)s, %(body)s::jsonb from taken
-"""
+"""  # noqa: S608
 
 _FIND = "select id, body from files where project_id = %(project)s and id = any(%(ids)s)"
 
@@ -65,12 +60,6 @@ _EXPIRE = f"""
     insert into loose_blobs (key, due_at) select {_KEY}, now() from gone
 """  # noqa: S608
 
-_DUE = "select key from loose_blobs where due_at <= now() order by due_at limit %(limit)s"
-
-_LOOSE = "select key from loose_blobs where key = any(%(keys)s)"
-
-_PURGED = "delete from loose_blobs where key = %(key)s"
-
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -82,6 +71,20 @@ class Received:
     #: In hexadecimal digits.
     sha256: str
 
+    def file(self, filename: str, purpose: FilePurpose, expires_after: FileExpiration | None = None) -> FileObject:
+        """The file that becomes of it now."""
+        now = int(time.time())
+        seconds = expires_after.seconds if expires_after else _BATCH_EXPIRY if purpose == "batch" else None
+        return FileObject(
+            id=self.id,
+            bytes=self.size,
+            created_at=now,
+            expires_at=None if seconds is None else now + seconds,
+            filename=filename,
+            purpose=purpose,
+            sha256=self.sha256,
+        )
+
 
 def blob_of(file: str) -> str:
     """The key of what is in a file, in the blob store."""
@@ -91,11 +94,11 @@ def blob_of(file: str) -> str:
 class Files(Objects[FileObject]):
     """Files of a project."""
 
-    def __init__(self, database: Database, blobs: Blobs, *, upload_timeout: float) -> None:
+    def __init__(self, database: Database, loose: LooseBlobs, *, upload_timeout: float) -> None:
         """`upload_timeout`: seconds within which content becomes a file; it is deleted after twice that."""
         super().__init__(database, "files", FileObject, "file")
         self._delete = _DELETE
-        self._blobs = blobs
+        self._loose = loose
         self._upload_timeout = upload_timeout
 
     async def receive(
@@ -115,36 +118,33 @@ class Files(Objects[FileObject]):
             Unavailable: database or blob store do not answer.
         """
         identifier = identifier or new_id("file-")
-        key = blob_of(identifier)
         try:
-            await self._database.execute(HOLD, {"key": key, "within": within or 2 * self._upload_timeout})
+            written = await self._loose.write(blob_of(identifier), content, within=within or 2 * self._upload_timeout)
         except psycopg.errors.UniqueViolation as error:
             raise InvalidRequest(f"Content for a file with the id '{identifier}' is being kept already.") from error
-        try:
-            written = await self._blobs.write(key, content)
-        except BaseException:
-            await self._purge(key)
-            raise
         return Received(identifier, written.size, written.sha256)
 
-    async def discard(self, received: Received) -> None:
-        """Drop content that will not become a file."""
-        await self._purge(blob_of(received.id))
-
-    async def discard_loose(self, ids: Sequence[str]) -> None:
+    async def discard(self, ids: Sequence[str]) -> None:
         """Drop the content kept under these ids as far as it has not become files."""
-        keys = [blob_of(identifier) for identifier in ids]
-        for row in await self._database.rows(_LOOSE, {"keys": keys}) if keys else ():
-            await self._purge(str(row[0]))
+        await self._loose.purge([blob_of(identifier) for identifier in ids])
 
-    async def add(self, project: str, file: FileObject) -> None:
+    async def add(self, project: str, file: FileObject, connection: Connection | None = None) -> None:
         """Keep a new file, whose id is that of its `Received` content.
+
+        Args:
+            project: the caller's project.
+            file: the file.
+            connection: the transaction that this belongs to, if to one.
 
         Raises:
             InvalidRequest: the content was dropped meanwhile, because this came too late.
         """
         values = {"id": file.id, "key": blob_of(file.id), "project": project, "body": file.model_dump_json()}
-        if not await self._database.execute(_ADD, values):
+        if connection:
+            added = (await connection.execute(_ADD, values)).rowcount
+        else:
+            added = await self._database.execute(_ADD, values)
+        if not added:
             raise InvalidRequest("The upload took too long. Please try again.")
 
     async def find(self, project: str, ids: Sequence[str]) -> dict[str, FileObject]:
@@ -180,17 +180,10 @@ class Files(Objects[FileObject]):
             NotFound: the project has no such file.
         """
         deleted = await super().delete(project, identifier, kind, parent)
-        await self._purge(blob_of(identifier))
+        await self._loose.purge([blob_of(identifier)])
         return deleted
 
     async def sweep(self, limit: int = 100) -> None:
         """Delete files that have expired, and blobs that belong to no file."""
         await self._database.execute(_EXPIRE, {"limit": limit})
-        for row in await self._database.rows(_DUE, {"limit": limit}):
-            await self._purge(str(row[0]))
-
-    async def _purge(self, key: str) -> None:
-        """Delete a loose blob now. What cannot be deleted now is left to the sweep."""
-        with contextlib.suppress(Unavailable):
-            await self._blobs.delete(key)
-            await self._database.execute(_PURGED, {"key": key})
+        await self._loose.sweep(limit)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from ..errors import NotFound
 from .blobs import Blobs
-from .database import Database
-from .files import HOLD
 from .ids import new_id
+from .loose_blobs import LooseBlobs
 from .secretbox import SecretBox
 
 _PURPOSE = "generated image"
@@ -31,10 +30,10 @@ class ImageAddress:
 class GeneratedImages:
     """Images at addresses that nobody can guess, each until it expires; then the sweep deletes it."""
 
-    def __init__(self, database: Database, blobs: Blobs, secrets: SecretBox, *, keep: float) -> None:
+    def __init__(self, blobs: Blobs, loose: LooseBlobs, secrets: SecretBox, *, keep: float) -> None:
         """`keep`: seconds until an image expires."""
-        self._database = database
         self._blobs = blobs
+        self._loose = loose
         self._secrets = secrets
         self._keep = keep
 
@@ -45,12 +44,11 @@ class GeneratedImages:
             Unavailable: database or blob store do not answer.
         """
         name = f"{new_id('img_')}.{ending}"
-        await self._database.execute(HOLD, {"key": _blob_of(name), "within": self._keep})
 
         async def whole() -> AsyncGenerator[bytes]:
             yield content
 
-        await self._blobs.write(_blob_of(name), whole())
+        await self._loose.write(_blob_of(name), whole(), within=self._keep)
         expires = int(time.time() + self._keep)
         return ImageAddress(name, expires, self._signature(name, expires))
 

@@ -23,6 +23,10 @@ class NewerDatabase(Exception):
     """The database was migrated by a newer Retinue than this one."""
 
 
+class NoVectors(Exception):
+    """The server has no pgvector, or this account may not switch it on."""
+
+
 def available() -> list[tuple[int, str, str]]:
     """The migrations that come with this version, in order: number, file name, SQL."""
     found: list[tuple[int, str, str]] = []
@@ -43,6 +47,7 @@ async def migrate(conninfo: str) -> list[str]:
 
     Raises:
         NewerDatabase: see there.
+        NoVectors: see there.
         psycopg.Error: the database refused.
     """
     applied: list[str] = []
@@ -66,7 +71,7 @@ async def migrate(conninfo: str) -> list[str]:
             if version in done:
                 continue
             async with connection.transaction():
-                await connection.execute(cast(LiteralString, sql))
+                await _apply(connection, sql)
                 await connection.execute(
                     "insert into schema_migrations (version, name) values (%s, %s)", (version, name)
                 )
@@ -77,6 +82,17 @@ async def migrate(conninfo: str) -> list[str]:
             applied.append("procrastinate")
         await connection.execute("select pg_advisory_unlock(%s)", (_LOCK,))
     return applied
+
+
+async def _apply(connection: psycopg.AsyncConnection, sql: str) -> None:
+    try:
+        await connection.execute(cast(LiteralString, sql))
+    except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile) as error:
+        raise NoVectors("the PostgreSQL server has no pgvector: install version 0.8 or newer there") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise NoVectors(
+            "this account may not switch pgvector on: let an administrator run `create extension vector` there"
+        ) from error
 
 
 async def _lacks_queue(connection: psycopg.AsyncConnection) -> bool:

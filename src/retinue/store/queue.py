@@ -34,7 +34,7 @@ class Queue:
     def __init__(self, conninfo: str) -> None:
         """`conninfo`: a psycopg connection string."""
         connector = PsycopgConnector(
-            conninfo=conninfo, min_size=1, max_size=6, timeout=5, reconnect_timeout=2, kwargs={"connect_timeout": 5}
+            conninfo=conninfo, min_size=1, max_size=8, timeout=5, reconnect_timeout=2, kwargs={"connect_timeout": 5}
         )
         self._app = App(connector=connector)
         self._workers: list[asyncio.Task[None]] = []

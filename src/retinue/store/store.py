@@ -12,12 +12,16 @@ from .database import Database
 from .files import Files
 from .generated_images import GeneratedImages
 from .idempotency import IdempotencyKeys
+from .loose_blobs import LooseBlobs
 from .notices import Notices
 from .queue import Queue
 from .runs import Runs, Steps
+from .search import ChunkSearch
 from .secretbox import SecretBox
 from .transfer import Transfers
+from .uploads import Uploads
 from .usage import UsageRecords
+from .vector_index import VectorIndex
 from .vector_stores import FileBatches, VectorStoreFiles, VectorStores
 from .webhooks import WebhookDeliveries, WebhookEndpoints
 
@@ -37,11 +41,15 @@ class Store:
         self.runs = Runs(self.database, self.threads, self.queue, lease=settings.run_lease)
         self.steps = Steps(self.database)
         self.blobs = Blobs(settings.data / "blobs", settings.blob_store)
-        self.files = Files(self.database, self.blobs, upload_timeout=settings.upload_timeout)
+        loose = LooseBlobs(self.database, self.blobs)
+        self.files = Files(self.database, loose, upload_timeout=settings.upload_timeout)
+        self.uploads = Uploads(self.database, self.blobs, loose, self.files, upload_timeout=settings.upload_timeout)
         self.vector_stores = VectorStores(self.database, self.queue, max_files=settings.max_vector_store_files)
         self.vector_store_files = VectorStoreFiles(self.database)
         self.file_batches = FileBatches(self.database)
         self.chunks = Chunks(self.database)
+        self.search = ChunkSearch(self.database)
+        self.vector_index = VectorIndex(self.database, self.queue)
         self.transfers = Transfers(self.database, self.queue, most=settings.max_transfers)
         self.secrets = SecretBox(settings)
         self.idempotency = IdempotencyKeys(
@@ -54,7 +62,7 @@ class Store:
         )
         self.chat_completion_messages = StoredMessages(self.database)
         self.usage = UsageRecords(self.database)
-        self.generated_images = GeneratedImages(self.database, self.blobs, self.secrets, keep=settings.image_url_expiry)
+        self.generated_images = GeneratedImages(self.blobs, loose, self.secrets, keep=settings.image_url_expiry)
         self.webhook_endpoints = WebhookEndpoints(self.database)
         self.webhook_deliveries = WebhookDeliveries(self.database)
 

@@ -117,7 +117,7 @@ _INSERT_MESSAGES = f"""
 #: A file takes over its blob, unless the sweep was quicker.
 _INSERT_FILES = f"""
     with taken as (
-        delete from loose_blobs where key = any(%(blobs)s) returning key
+        delete from loose_blobs where key = any(%(blobs)s) and due_at > '-infinity' returning key
     )
     insert into files (id, project_id, body)
     select new.id, %(project)s, new.body::jsonb from {_NEW} join taken on key = 'files/' || new.id order by number

@@ -1,4 +1,4 @@
-"""Vector stores, their files and batches, and the chunks that the files are cut into."""
+"""Vector stores, their files and batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import orjson
 
 from ..errors import InvalidRequest, NotFound
 from ..wire.files import FileObject
-from ..wire.vector_stores import FileBatch, ProcessingError, StaticChunking, VectorStore, VectorStoreFile
+from ..wire.vector_stores import FileBatch, ProcessingError, ProcessingStatus, VectorStore, VectorStoreFile
+from .chunks import Claim
 from .database import Connection, Database
 from .objects import Objects
 from .queue import Queue
@@ -75,34 +76,45 @@ _CANCEL_BATCH = """
 
 _CLAIM = """
     update vector_store_files as claimed set attempts = attempts + 1
-    where position = %(position)s and status = 'in_progress'
-    returning attempts, body, (select body from files where files.id = claimed.id)
+    from vector_stores as store
+    where claimed.position = %(position)s and claimed.status = 'in_progress' and store.id = claimed.vector_store_id
+    returning attempts, claimed.body, (select body from files where files.id = claimed.id), claimed.project_id,
+        store.id, store.position, store.embedding_model, case when cut then claimed.chunks end
 """
 
-#: Chunks and the state that tells of them come in one transaction, once: who is late finds the file no longer in
-#: progress.
-_FINISH = """
+_NAME_EMBEDDER = """
+    update vector_stores set embedding_model = coalesce(embedding_model, %(model)s)
+    where id = %(store)s and project_id = %(project)s returning embedding_model
+"""
+
+#: The file's state tells of its chunks from now on; who is late finds the file no longer in progress.
+_COMPLETE = """
+    update vector_store_files set body = body || '{"status": "completed"}' || jsonb_build_object('usage_bytes', (
+        select coalesce(sum(octet_length(text)), 0) from chunks where file = %(position)s
+    ) + (select coalesce(sum(pg_column_size(vector)), 0) from chunk_vectors where file = %(position)s))
+    where position = %(position)s and attempts = %(attempt)s and status = 'in_progress'
+"""
+
+_FAIL = """
     update vector_store_files set body = body || %(patch)s::jsonb
-    where position = %(position)s and status = 'in_progress'
-    returning project_id, vector_store_id, id
+    where position = %(position)s and attempts = %(attempt)s and status = 'in_progress'
 """
 
-_ADD_CHUNKS = """
-    insert into chunks (project_id, vector_store_id, file_id, number, start_index, tokens, text)
-    select %(project)s, %(store)s, %(file)s, %(before)s + chunk.number, start_index, tokens, text
-    from unnest(%(starts)s::int[], %(tokens)s::int[], %(texts)s::text[])
-        with ordinality as chunk (start_index, tokens, text, number)
+_PROGRESS = """
+    select status, attempts, cut, (select count(*) from chunks where file = position),
+        case when status = 'in_progress' then (select count(*) from chunk_vectors where file = position) else chunks end
+    from vector_store_files
+    where id = %(file)s and vector_store_id = %(store)s and project_id = %(project)s
 """
-
-#: Chunks that are written in one statement: sending more at a time would hold up the event loop.
-_SLICE = 200
 
 #: Chunks overlap: of each, what lies behind the end of the one before.
 _CONTENT = """
     select coalesce(string_agg(substr(text, greatest(before - start_index, 0) + 1), '' order by number), '')
     from (
         select number, start_index, text, lag(start_index + length(text), 1, 0) over (order by number) as before
-        from chunks where vector_store_id = %(store)s and file_id = %(file)s and project_id = %(project)s
+        from chunks join vector_store_files as held on held.position = chunks.file
+        where held.vector_store_id = %(store)s and held.id = %(file)s and held.project_id = %(project)s
+            and held.status = 'completed'
     ) as chunk
 """
 
@@ -117,39 +129,34 @@ _FORGOTTEN = """
 
 _EMPTY_EXPIRED = """
     with due as (
-        update vector_stores set emptied = true where id in (
+        update vector_stores set emptied = true, chunks = 0, words = 0, tail = 0 where id in (
             select id from vector_stores where not emptied and expires_at <= extract(epoch from now())
             order by expires_at limit %(limit)s for update skip locked
         )
-        returning id
-    ), files as (
-        update vector_store_files set body = body || '{"usage_bytes": 0}'
-            || case when status = 'in_progress' then '{"status": "cancelled"}'::jsonb else '{}' end
-        from due where vector_store_id = due.id
+        returning id, position
+    ), gone as (
+        insert into gone_files (file, store)
+        select held.position, due.position from due join vector_store_files as held on held.vector_store_id = due.id
+        on conflict do nothing
     )
-    delete from chunks using due where vector_store_id = due.id
+    update vector_store_files set body = body || '{"usage_bytes": 0}'
+        || case when status = 'in_progress' then '{"status": "cancelled"}'::jsonb else '{}' end
+    from due where vector_store_id = due.id
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """A piece of a file's text."""
+class Progress:
+    """How far the processing of a file has come."""
 
-    #: Of its first character in the file's text, from 0.
-    start: int
-    #: About.
-    tokens: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A file that is to be processed."""
-
-    #: How often that was begun, with this time.
+    status: ProcessingStatus
+    #: How often it has begun.
     attempts: int
-    chunking: StaticChunking
-    file: FileObject
+    #: Whether all chunks have been written.
+    cut: bool
+    #: Chunks that there are, and how many of them have vectors.
+    chunks: int
+    embedded: int
 
 
 class VectorStores(Objects[VectorStore]):
@@ -249,6 +256,12 @@ class VectorStores(Objects[VectorStore]):
             found[str(row[0])].append(str(row[1]))
         return found
 
+    async def name_embedder(self, project: str, identifier: str, model: str) -> str | None:
+        """Settle which model a store's vectors are of: the one it has, or else this one. None if the store is gone."""
+        values = {"project": project, "store": identifier, "model": model}
+        row = await self._database.row(_NAME_EMBEDDER, values)
+        return str(row[0]) if row else None
+
     async def sweep(self, limit: int = 100) -> None:
         """Drop the chunks of stores that have expired, and put files without a job on the queue again."""
         await self._database.execute(_EMPTY_EXPIRED, {"limit": limit})
@@ -268,41 +281,43 @@ class VectorStoreFiles(Objects[VectorStoreFile]):
         row = await self._database.row(_CONTENT, {"project": project, "store": store, "file": file})
         return str(row[0]) if row else ""
 
+    async def progress(self, project: str, store: str, file: str) -> Progress:
+        """How far the processing of a file has come.
+
+        Raises:
+            NotFound: the project has no such file in this store.
+        """
+        row = await self._database.row(_PROGRESS, {"project": project, "store": store, "file": file})
+        if row is None:
+            raise self.not_found(file)
+        return Progress(*row)
+
     async def claim(self, position: int) -> Claim | None:
         """What to process at a position; None if there is nothing to do there any more."""
         row = await self._database.row(_CLAIM, {"position": position})
         if row is None:
             return None
-        chunking = VectorStoreFile.model_validate_json(row[1]).chunking_strategy
-        return Claim(int(row[0]), chunking, FileObject.model_validate_json(row[2]))
+        return Claim(
+            position=position,
+            attempt=row[0],
+            project=row[3],
+            store=row[4],
+            store_position=row[5],
+            chunking=VectorStoreFile.model_validate_json(row[1]).chunking_strategy,
+            file=FileObject.model_validate_json(row[2]),
+            embedding_model=row[6],
+            cut=row[7],
+        )
 
-    async def complete(self, position: int, chunks: Sequence[Chunk]) -> None:
-        """Keep a file's chunks, unless it is no longer waiting for them."""
-        usage = sum(len(chunk.text.encode()) for chunk in chunks)
-        await self._finish(position, {"status": "completed", "usage_bytes": usage}, chunks)
+    async def complete(self, claim: Claim) -> bool:
+        """A file's chunks are all there. Says whether the claim stood (see `Chunks`)."""
+        return bool(await self._database.execute(_COMPLETE, {"position": claim.position, "attempt": claim.attempt}))
 
-    async def fail(self, position: int, error: ProcessingError) -> None:
-        """Say why a file has no chunks, unless it is no longer waiting for them."""
-        await self._finish(position, {"status": "failed", "last_error": error.model_dump()}, ())
-
-    async def _finish(self, position: int, patch: dict[str, Any], chunks: Sequence[Chunk]) -> None:
-        async with self._database.transaction() as connection:
-            finished = await connection.execute(_FINISH, {"position": position, "patch": orjson.dumps(patch).decode()})
-            row = await finished.fetchone()
-            if row is None:
-                return
-            for before in range(0, len(chunks), _SLICE):
-                added = chunks[before : before + _SLICE]
-                values = {
-                    "project": row[0],
-                    "store": row[1],
-                    "file": row[2],
-                    "before": before,
-                    "starts": [chunk.start for chunk in added],
-                    "tokens": [chunk.tokens for chunk in added],
-                    "texts": [chunk.text for chunk in added],
-                }
-                await connection.execute(_ADD_CHUNKS, values)
+    async def fail(self, claim: Claim, error: ProcessingError) -> bool:
+        """Say why a file has no chunks; what there is of them goes. Says whether the claim stood."""
+        patch = orjson.dumps({"status": "failed", "last_error": error.model_dump()}).decode()
+        values = {"position": claim.position, "attempt": claim.attempt, "patch": patch}
+        return bool(await self._database.execute(_FAIL, values))
 
 
 class FileBatches(Objects[FileBatch]):

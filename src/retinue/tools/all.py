@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from ..inference.models import Models
+from ..knowledge.search import Search
 from ..sandbox.manager import Sandboxes
 from ..settings import Settings
 from ..store.store import Store
@@ -14,10 +16,10 @@ from .tool import Toolbox
 
 
 @asynccontextmanager
-async def tools(store: Store, settings: Settings) -> AsyncGenerator[Toolbox]:
+async def tools(store: Store, search: Search, models: Models, settings: Settings) -> AsyncGenerator[Toolbox]:
     """All of them, for as long as the block runs. Sandboxes start with the first code."""
     sandboxes = Sandboxes(settings)
     try:
-        yield Toolbox([FileSearch(store), CodeInterpreter(store, sandboxes, settings)])
+        yield Toolbox([FileSearch(store, search, models, settings), CodeInterpreter(store, sandboxes, settings)])
     finally:
         await sandboxes.close()

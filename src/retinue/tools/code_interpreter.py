@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterable, Callable
 from contextlib import aclosing
 
@@ -16,7 +15,6 @@ from ..sandbox.session import Failure, FileInfo, FileRefused, Image, Output, San
 from ..settings import Settings
 from ..store.files import blob_of
 from ..store.store import Store
-from ..wire.files import FileObject
 from ..wire.runs import Run
 from ..wire.steps import (
     CodeInterpreterCall,
@@ -156,14 +154,7 @@ class CodeInterpreter:
 
     async def _add_file(self, scope: Scope, content: AsyncIterable[bytes], name: str) -> str:
         received = await self._store.files.receive(content)
-        file = FileObject(
-            id=received.id,
-            bytes=received.size,
-            created_at=int(time.time()),
-            filename=name.replace("\x00", "\ufffd"),
-            purpose="assistants_output",
-            sha256=received.sha256,
-        )
+        file = received.file(name.replace("\x00", "\ufffd"), "assistants_output")
         await self._store.files.add(scope.project, file)
         return file.id
 

@@ -23,11 +23,13 @@ class Scope:
         project: the project.
         run: its run.
         number: of the call, among all tool calls of the run, from 0.
+        room: tokens that what the model is told may have.
     """
 
     project: str
     run: Run
     number: int
+    room: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ async def load(
         raise InvalidRequest(f"The import took longer than {LONGEST} seconds.", code="invalid_import") from error
     finally:
         with contextlib.suppress(Unavailable):
-            await asyncio.shield(store.files.discard_loose(received))
+            await asyncio.shield(store.files.discard(received))
 
 
 class _Lookahead:
@@ -219,8 +219,9 @@ class _Loader:
                 raise line.fault(f"it belongs to another file than '{file}', which it follows.")
             piece = line.data()
             size += len(piece)
-            if size > self._settings.max_file_bytes:
-                raise line.fault(f"the file is larger than {self._settings.max_file_bytes} bytes.")
+            most = max(self._settings.max_file_bytes, self._settings.max_upload_bytes)
+            if size > most:
+                raise line.fault(f"the file is larger than {most} bytes.")
             await self._lines.take()
             yield piece
 

@@ -52,6 +52,8 @@ class EmbeddingCreate(WireRequest):
     model: ModelName
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Field(ge=1)] | None = None
+    #: What the texts are in a search; an extension.
+    input_type: Literal["query", "document"] | None = None
     user: str | None = None
 
     @property

@@ -7,7 +7,7 @@ from typing import Literal
 from .common import WireObject
 
 #: What a model can be asked for.
-Capability = Literal["chat", "tools", "vision", "embeddings", "moderations", "images"]
+Capability = Literal["chat", "tools", "vision", "embeddings", "reranking", "moderations", "images"]
 
 
 class ModelDetails(WireObject):

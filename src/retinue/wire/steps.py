@@ -102,8 +102,9 @@ class UsedRanking(WireObject):
 
 
 class FileSearchCall(WireObject):
-    """What file search found."""
+    """What file search was asked for and found; its `queries` are shown to those who ask for them by `include[]`."""
 
+    queries: list[str] | None = Field(default=None, exclude_if=is_none)
     ranking_options: UsedRanking | None = Field(default=None, exclude_if=is_none)
     results: list[FileSearchResult] | None = Field(default=None, exclude_if=is_none)
 

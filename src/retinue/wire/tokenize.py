@@ -8,9 +8,7 @@ from pydantic import Field
 
 from .chat import ChatCompletionCreate
 from .common import ModelName, WireObject, WireRequest, is_none
-
-#: OpenAI's encodings that can be had offline.
-EncodingName = Literal["cl100k_base", "o200k_base"]
+from .encodings import EncodingName
 
 #: What an answer tells of each text: how many tokens, which ones too, or also what each stands for.
 Shown = Literal["counts", "tokens", "pieces"]

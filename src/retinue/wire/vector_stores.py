@@ -155,6 +155,20 @@ class VectorStoreFile(WireObject):
     attributes: dict[str, str | bool | int | float] = Field(default_factory=dict[str, "str | bool | int | float"])
 
 
+class FileProgress(WireObject):
+    """How far the processing of a file of a store has come; an extension."""
+
+    object: Literal["vector_store.file.progress"] = "vector_store.file.progress"
+    vector_store_id: str
+    file_id: str
+    stage: Literal["waiting", "reading", "embedding", "done", "failed", "cancelled"]
+    #: That have been written, and how many of them have vectors.
+    chunks: int
+    chunks_embedded: int
+    #: How often processing has begun.
+    attempts: int
+
+
 class VectorStoreFileCreate(WireRequest):
     """Body of `POST /vector_stores/{id}/files`."""
 

@@ -1,6 +1,7 @@
 // Files and vector stores with the official Node client. Run like assistants.mjs.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import OpenAI, { toFile } from 'openai';
 
@@ -19,6 +20,21 @@ test('a file', async () => {
   assert.equal(await (await files.content(made.id)).text(), TEXT);
   assert.equal((await files.delete(made.id)).deleted, true);
   await assert.rejects(files.retrieve(made.id), OpenAI.NotFoundError);
+});
+
+test('a file in parts', async () => {
+  const wanted = { filename: 'a.txt', bytes: 6, mime_type: 'text/plain', purpose: 'user_data' };
+  const { uploads } = client;
+  const upload = await uploads.create(wanted);
+  const send = async (text) =>
+    (await uploads.parts.create(upload.id, { data: await toFile(Buffer.from(text), 'part') })).id;
+  const [last, first] = [await send('def'), await send('abc')];
+  const md5 = createHash('md5').update('abcdef').digest('hex');
+  const done = await uploads.complete(upload.id, { part_ids: [first, last], md5 });
+  assert.equal(done.status, 'completed');
+  assert.deepEqual(await files.retrieve(done.file.id), done.file);
+  assert.equal(await (await files.content(done.file.id)).text(), 'abcdef');
+  assert.equal((await uploads.cancel((await uploads.create(wanted)).id)).status, 'cancelled');
 });
 
 test('the files of a store', async () => {

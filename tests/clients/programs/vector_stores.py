@@ -5,6 +5,10 @@ Run like `assistants.py`.
 
 from __future__ import annotations
 
+import hashlib
+import pathlib
+import tempfile
+
 import openai
 from common import MODEL, WithClient, asked
 
@@ -44,6 +48,54 @@ class Files(WithStores):
         self.assertEqual(self.files.content(made.id).read(), b"{}\n")
 
 
+class Uploads(WithStores):
+    """Files in parts."""
+
+    #: Not a multiple of the size of a part.
+    content = TEXT * 500
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.uploads = self.client.uploads
+
+    def test_a_file_on_disk(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "notes.txt")
+            path.write_bytes(self.content)
+            done = self.uploads.upload_file_chunked(
+                file=path,
+                mime_type="text/plain",
+                purpose="assistants",
+                part_size=10_000,
+                md5=hashlib.md5(self.content).hexdigest(),
+            )
+        self.assertEqual((done.status, done.bytes, done.filename), ("completed", len(self.content), "notes.txt"))
+        self.assertEqual(self.files.retrieve(done.file.id), done.file)
+        self.assertEqual(self.files.content(done.file.id).read(), self.content)
+
+    def test_bytes_in_memory(self) -> None:
+        done = self.uploads.upload_file_chunked(
+            file=self.content, filename="a.txt", bytes=len(self.content), mime_type="text/plain", purpose="assistants"
+        )
+        self.assertEqual(self.files.content(done.file.id).read(), self.content)
+
+    def test_part_by_part(self) -> None:
+        made = self.uploads.create(filename="a.txt", bytes=6, mime_type="text/plain", purpose="assistants")
+        self.assertEqual((made.status, made.file, made.expires_at), ("pending", None, made.created_at + 3600))
+        last, first = [self.uploads.parts.create(made.id, data=piece) for piece in (b"def", b"abc")]
+        self.assertEqual((first.upload_id, first.object), (made.id, "upload.part"))
+        with self.assertRaisesRegex(openai.BadRequestError, "The parts hold 3 bytes"):
+            self.uploads.complete(made.id, part_ids=[last.id])
+        done = self.uploads.complete(made.id, part_ids=[first.id, last.id])
+        self.assertEqual(self.files.content(done.file.id).read(), b"abcdef")
+
+    def test_cancelled(self) -> None:
+        made = self.uploads.create(filename="a.txt", bytes=6, mime_type="text/plain", purpose="assistants")
+        self.assertEqual(self.uploads.cancel(made.id).status, "cancelled")
+        with self.assertRaisesRegex(openai.BadRequestError, "is cancelled"):
+            self.uploads.parts.create(made.id, data=b"abc")
+
+
 class Stores(WithStores):
     """Vector stores, their files and batches."""
 
@@ -75,6 +127,8 @@ class Stores(WithStores):
         self.assertEqual((second.status, second.chunking_strategy.static.max_chunk_size_tokens), ("completed", 100))
         completed = self.stores.files.list(store.id, filter="completed", order="asc", limit=1)
         self.assertEqual([one.id for one in completed], [first, second.id])
+        before = self.stores.files.list(store.id, order="asc", before=second.id)
+        self.assertEqual([one.id for one in before.data], [first])
         counts = self.stores.retrieve(store.id).file_counts
         self.assertEqual((counts.completed, counts.failed, counts.total), (2, 0, 2))
         self.assertTrue(self.stores.files.delete(first, vector_store_id=store.id).deleted)
@@ -91,6 +145,18 @@ class Stores(WithStores):
         listed = list(self.stores.file_batches.list_files(batch.id, vector_store_id=store.id, limit=2))
         self.assertEqual({one.status for one in listed}, {"completed"})
         self.assertEqual(len(listed), 3)
+        (last,) = self.stores.file_batches.list_files(
+            batch.id,
+            vector_store_id=store.id,
+            filter="completed",
+            order="asc",
+            before=listed[0].id,
+            after=listed[-1].id,
+        ).data
+        self.assertEqual(last.id, listed[1].id)
+        polled = self.stores.file_batches.create_and_poll(store.id, file_ids=[last.id], poll_interval_ms=20)
+        self.assertEqual((polled.status, polled.file_counts.total), ("completed", 1))
+        self.assertEqual(self.stores.file_batches.cancel(polled.id, vector_store_id=store.id).status, "completed")
 
     def test_an_assistant_with_a_store(self) -> None:
         store = self.stores.create(file_ids=[self.upload()])
@@ -153,3 +219,25 @@ class Attributes(WithStores):
         self.assertEqual(changed.attributes, {"year": 2025})
         text = "".join(one.text for one in self.stores.files.content(file, vector_store_id=store.id))
         self.assertEqual(text, TEXT.decode())
+
+    def test_a_search(self) -> None:
+        store = self.stores.create()
+        file = self.upload()
+        self.stores.files.create(store.id, file_id=file, attributes={"year": 2026})
+        self.assertEqual(
+            self.stores.files.poll(file, vector_store_id=store.id, poll_interval_ms=20).status, "completed"
+        )
+        wanted = {"type": "and", "filters": [{"type": "gte", "key": "year", "value": 2026}]}
+        found = self.stores.search(
+            store.id,
+            query=["retreat", "Where is Heron?"],
+            filters=wanted,
+            max_num_results=3,
+            ranking_options={"ranker": "auto", "score_threshold": 0.01},
+        )
+        (result,) = list(found)
+        self.assertEqual((result.file_id, result.filename, result.attributes), (file, "notes.txt", {"year": 2026}))
+        self.assertEqual(result.content[0].text, TEXT.decode())
+        self.assertTrue(0 < result.score <= 1)
+        none = {"type": "lt", "key": "year", "value": 2026}
+        self.assertEqual(list(self.stores.search(store.id, query="retreat", filters=none)), [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -45,7 +47,8 @@ async def list_messages(
     else:
         found = await store.messages.page(project, page, thread_id)
     known = await quotes.of_messages(store, project, found.data)
-    return ok_list(views.listed(found, lambda one: views.message(one, known.get(one.run_id or "", quotes.NO_QUOTES))))
+    # Choosing quotes takes the processor for a while, with long passages.
+    return ok_list(await asyncio.to_thread(views.listed, found, lambda one: _view(one, known)))
 
 
 @router.get("/{message_id}", response_model=v1.Message)
@@ -84,6 +87,10 @@ async def get_message_file(
 
 async def _shown(store: Store, project: str, message: Message) -> v1.Message:
     known = await quotes.of_messages(store, project, [message])
+    return await asyncio.to_thread(_view, message, known)
+
+
+def _view(message: Message, known: Mapping[str, quotes.Quotes]) -> v1.Message:
     return views.message(message, known.get(message.run_id or "", quotes.NO_QUOTES))
 
 

@@ -1,17 +1,30 @@
-"""What the citations of version 1 quote: the passages that the run's file searches found."""
+"""What the citations of version 1 quote: the sentences, among what the run's file searches found, that answers rest on.
+
+They are chosen when a citation is shown: version 2, whose objects are stored, has no place for them.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
+from ...runs.citations import Sources, marks
+from ...runs.citations.sentences import last_sentence
+from ...runs.citations.support import quote
 from ...store.objects import PageQuery
 from ...store.store import Store
-from ...tools.file_search import MARK
-from ...wire.messages import FileCitation, Message, TextContent
-from ...wire.steps import FileSearchToolCall, RunStep, ToolCallsDetails
+from ...wire.messages import FileCitation, Message, MessageDelta, TextContent
+from ...wire.steps import RunStep, ToolCallsDetails
 
 #: More steps than a run has.
 _ALL_STEPS = PageQuery(limit=1000, order="asc")
+#: Characters before a mark in which its sentence is looked for.
+_BEFORE = 2000
+_MARKS = re.compile(r"【[^【】\n]*】")
+
+_quote = lru_cache(64)(quote)
 
 
 class Quotes:
@@ -20,6 +33,8 @@ class Quotes:
     def __init__(self, steps: Iterable[RunStep] = ()) -> None:
         """`steps`: of the run so far, oldest first."""
         self._steps: dict[str, RunStep] = {}
+        self._sources: Sources | None = None
+        self._heard: dict[str, list[str]] = defaultdict(list)
         for step in steps:
             self.note(step)
 
@@ -27,21 +42,28 @@ class Quotes:
         """Take a further step, or one that has changed."""
         if isinstance(step.step_details, ToolCallsDetails):
             self._steps[step.id] = step
+            self._sources = None
 
-    def of(self, mark: str) -> str:
-        """The passage behind a citation's mark; `""` where it is not known."""
-        match = MARK.fullmatch(mark)
-        if match is None:
-            return ""
-        call, result = int(match[1]), int(match[2])
-        found = self._found()
-        return found[call][result] if call < len(found) and result < len(found[call]) else ""
+    def hear(self, delta: MessageDelta) -> str:
+        """Take a further piece of an answer; returns the answer's text so far if the piece brings annotations."""
+        texts = [part.text for part in delta.delta.content]
+        self._heard[delta.id] += [text.value for text in texts]
+        return "".join(self._heard[delta.id]) if any(text.annotations for text in texts) else ""
 
-    def _found(self) -> list[list[str]]:
-        """The text of each result of each call, as marks count them."""
-        details = [step.step_details for step in self._steps.values()]
-        calls = [call for one in details if isinstance(one, ToolCallsDetails) for call in one.tool_calls]
-        return [_passages(call) if isinstance(call, FileSearchToolCall) else [] for call in calls]
+    def of(self, citation: FileCitation, text: str) -> str:
+        """The words of a passage that a citation rests on; `""` where the passage is not known.
+
+        Args:
+            citation: the citation.
+            text: the text that it stands in, at least up to there.
+        """
+        self._sources = self._sources or Sources(list(self._steps.values()))
+        mark = marks.read(citation.text, 0)
+        sentence = last_sentence(_MARKS.sub("", text[: citation.start_index][-_BEFORE:]))
+        for source in (mark and self._sources.cited(mark, sentence)) or ():
+            if source.file == citation.file_citation.file_id:
+                return _quote(source.text, sentence)
+        return ""
 
 
 #: Of a run of which nothing is known.
@@ -62,7 +84,3 @@ async def of_messages(store: Store, project: str, messages: Sequence[Message]) -
 def _cites(message: Message) -> bool:
     texts = [part.text for part in message.content if isinstance(part, TextContent)]
     return any(isinstance(mark, FileCitation) for text in texts for mark in text.annotations)
-
-
-def _passages(call: FileSearchToolCall) -> list[str]:
-    return ["".join(part.text for part in result.content or ()) for result in call.file_search.results or ()]

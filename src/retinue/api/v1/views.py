@@ -12,7 +12,15 @@ from ...wire import v1
 from ...wire.assistants import Assistant
 from ...wire.common import JsonSchemaResponseFormat, ObjectList, ResponseFormat, WireObject
 from ...wire.events import EventName
-from ...wire.messages import FilePath, ImageFileContent, Message, MessageDelta, TextContent
+from ...wire.messages import (
+    FileCitation,
+    FilePath,
+    ImageFileContent,
+    Message,
+    MessageContent,
+    MessageDelta,
+    TextContent,
+)
 from ...wire.runs import Run
 from ...wire.steps import RunStep, RunStepDelta
 from ...wire.threads import Thread
@@ -90,7 +98,7 @@ def message(stored: Message, quotes: Quotes = NO_QUOTES) -> v1.Message:
     return v1.Message.model_validate(
         {
             **stored.model_dump(),
-            "content": [_content(part.model_dump(), quotes) for part in stored.content],
+            "content": [_content(part.model_dump(), quotes, _value(part)) for part in stored.content],
             "file_ids": message_files(stored),
         }
     )
@@ -107,8 +115,18 @@ def message_files(stored: Message) -> list[str]:
     return unique(named)[: v1.MESSAGE_FILES]
 
 
-def _content(part: Mapping[str, Any], quotes: Quotes) -> Json:
-    """A content part, whole or a piece: a picture by address and a refusal become text, citations get their quotes."""
+def _value(part: MessageContent) -> str:
+    return part.text.value if isinstance(part, TextContent) else ""
+
+
+def _content(part: Mapping[str, Any], quotes: Quotes, whole: str) -> Json:
+    """A content part, or a piece of one: a picture by address and a refusal become text, citations get their quotes.
+
+    Args:
+        part: the part, or the piece.
+        quotes: what the run has found.
+        whole: the text that the part's annotations count in, if it has any.
+    """
     kept = {"index": part["index"]} if "index" in part else {}
     match part["type"]:
         case "image_url":
@@ -117,16 +135,17 @@ def _content(part: Mapping[str, Any], quotes: Quotes) -> Json:
             return {**kept, "type": "text", "text": {"value": part["refusal"]}}
         case "text":
             text: Json = part["text"]
-            marks = [_quoted(mark, quotes) for mark in text.get("annotations") or ()]
+            marks = [_quoted(mark, quotes, whole) for mark in text.get("annotations") or ()]
             return {**part, "text": {**text, "annotations": marks}} if marks else dict(part)
         case _:
             return dict(part)
 
 
-def _quoted(mark: Json, quotes: Quotes) -> Json:
+def _quoted(mark: Json, quotes: Quotes, whole: str) -> Json:
     if mark["type"] != "file_citation":
         return mark
-    return {**mark, "file_citation": {**mark["file_citation"], "quote": quotes.of(mark["text"])}}
+    quote = quotes.of(FileCitation.model_validate(mark), whole)
+    return {**mark, "file_citation": {**mark["file_citation"], "quote": quote}}
 
 
 def _address(url: str) -> str:
@@ -172,7 +191,8 @@ def _tool_call(call: Json) -> Json:
 
 
 def _message_delta(stored: MessageDelta, quotes: Quotes) -> v1.MessageDelta:
-    parts = [_content(part.model_dump(), quotes) for part in stored.delta.content]
+    whole = quotes.hear(stored)
+    parts = [_content(part.model_dump(), quotes, whole) for part in stored.delta.content]
     return v1.MessageDelta.model_validate({"id": stored.id, "delta": {"content": parts}})
 
 
@@ -181,16 +201,14 @@ def _run_step_delta(stored: RunStepDelta) -> v1.RunStepDelta:
     return v1.RunStepDelta.model_validate({"id": stored.id, "delta": {"step_details": details}})
 
 
-def event(
-    name: EventName, data: WireObject, file_ids: Sequence[str], quotes: Quotes = NO_QUOTES
-) -> tuple[EventName, WireObject]:
+def event(name: EventName, data: WireObject, file_ids: Sequence[str], quotes: Quotes) -> tuple[EventName, WireObject]:
     """A stream event. Version 1 has all of version 2's but `thread.run.incomplete`.
 
     Args:
         name: the event's name.
         data: what it carries.
         file_ids: the files of the run's assistant.
-        quotes: what the run has found.
+        quotes: what the run has found, and its stream has brought.
     """
     match data:
         case Run():

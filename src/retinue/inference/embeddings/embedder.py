@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # numpy takes 20 MiB: the first vectors load it
 
 EncodingFormat = Literal["float", "base64"]
 
+#: What a text is in a search. Some models embed what is asked otherwise than what is to be found.
+InputType = Literal["query", "document"]
+
 #: Texts, or texts as tokens of OpenAI's encoding for embeddings (`cl100k_base`).
 Inputs = Sequence[str] | Sequence[list[int]]
 
@@ -41,6 +44,7 @@ class Embedder(Protocol):
         inputs: Inputs,
         *,
         caller: str = "",
+        input_type: InputType | None = None,
         dimensions: int | None = None,
         encoding_format: EncodingFormat = "float",
         user: str | None = None,
@@ -53,6 +57,8 @@ class Embedder(Protocol):
         Args:
             inputs: at least one; none is empty.
             caller: whose call it is, for the fair queue.
+            input_type: what the texts are in a search; None where they are compared without one. Models that make no
+                difference ignore it.
             dimensions: shorten the vectors to so many; None leaves them as they are.
             encoding_format: how a remote server is asked to send them. Not every server knows `base64`.
             user: passed on to a remote server.

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ModelError
 from ..chat import Json
 from ..models import ServedModel
+from ..slots import FairSlots
 from ..tokens import estimate_tokens
-from .embedder import Embedded, EncodingFormat, Inputs
+from .embedder import Embedded, EncodingFormat, Inputs, InputType
+from .inputs import as_texts
 
 if TYPE_CHECKING:
     from .embedder import Vectors
@@ -22,23 +24,40 @@ _AT_ONCE = 32
 class RemoteEmbedder:
     """A model that is asked over its route. An `Embedder`."""
 
-    def __init__(self, model: ServedModel) -> None:
+    def __init__(self, model: ServedModel, slots: FairSlots | None = None) -> None:
+        """Describe the way.
+
+        Args:
+            model: what is asked.
+            slots: what a call takes one of before it takes the server's; None where there is no such limit.
+        """
         self.name = model.name
         self._route = model.route
+        self._slots = slots
+        self._prefixes = {"query": model.settings.query_prefix, "document": model.settings.document_prefix}
 
     async def embed(
         self,
         inputs: Inputs,
         *,
         caller: str = "",
+        input_type: InputType | None = None,
         dimensions: int | None = None,
         encoding_format: EncodingFormat = "float",
         user: str | None = None,
     ) -> Embedded:
         """See `Embedder.embed`."""
+        if prefix := self._prefixes.get(input_type or ""):
+            inputs = [prefix + text for text in await as_texts(inputs)]
         options = {"dimensions": dimensions, "encoding_format": encoding_format, "user": user}
         body = {"input": inputs, **{name: value for name, value in options.items() if value is not None}}
-        answer = await self._route.post("/embeddings", body, caller)
+        if self._slots:
+            await self._slots.acquire(caller)
+        try:
+            answer = await self._route.post("/embeddings", body, caller)
+        finally:
+            if self._slots:
+                self._slots.release()
         try:
             return Embedded(await _vectors(answer, len(inputs)), _tokens(answer, inputs))
         except (AttributeError, KeyError, TypeError, ValueError) as error:

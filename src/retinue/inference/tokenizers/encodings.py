@@ -14,18 +14,23 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from types import FunctionType
-from typing import TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import tiktoken
 from tiktoken.model import encoding_name_for_model
 from tiktoken_ext import openai_public
 
 from ...errors import InvalidRequest
-from ...wire.tokenize import EncodingName
+from ...wire.encodings import EncodingName
+
+if TYPE_CHECKING:  # numpy takes 20 MiB: `token_ends` loads it
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: The encodings that there are.
 ENCODINGS: tuple[EncodingName, ...] = get_args(EncodingName)
@@ -34,6 +39,9 @@ ENCODINGS: tuple[EncodingName, ...] = get_args(EncodingName)
 _SHORT = 4096
 #: tiktoken's regular expressions fail on a million blanks in a row. Only the beginning of a run is tried.
 _BLANKS = re.compile(r"(?<!\s)\s{900000}")
+
+#: Characters of a long text that are encoded in one piece: however it repeats itself, no piece takes long.
+_PIECE = 16_384
 
 #: tiktoken releases the GIL. Few threads, so that long texts leave cores to others.
 _threads = ThreadPoolExecutor(2, thread_name_prefix="tokenizer")
@@ -82,6 +90,54 @@ async def pieces(encoding: EncodingName, tokens: Sequence[int]) -> list[bytes]:
         InvalidRequest: a token is not in the vocabulary.
     """
     return await _run(encoding, len(tokens) <= _SHORT, lambda loaded: [_bytes(loaded, token) for token in tokens])
+
+
+def token_ends(encoding: EncodingName, text: str) -> NDArray[np.int64]:
+    """Where in a text its tokens end: for each token, the index of the character behind it. Blocks: 3 to 7 MB a second.
+
+    Takes any text. A token that ends within a character counts to the end of it. Long texts are encoded in pieces that
+    end where lines or words do; where there are none, a token more may be counted than in the text as a whole.
+
+    Args:
+        encoding: whose tokens.
+        text: of any length, without lone surrogates.
+    """
+    import numpy as np
+
+    loaded = _load(encoding)
+    lengths = _lengths(encoding)
+    found: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    start = 0
+    while start < len(text):
+        end = _piece_end(text, start)
+        piece = text[start:end]
+        content = np.frombuffer(piece.encode(), np.uint8)
+        # Every byte but those that go on with a character begins one.
+        characters = np.cumsum((content & 0xC0) != 0x80)
+        behind = np.cumsum(lengths[loaded.encode_to_numpy(piece, disallowed_special=())])
+        found.append(start + characters[behind - 1])
+        start = end
+    return np.concatenate(found)
+
+
+def _piece_end(text: str, start: int) -> int:
+    """Where a piece that starts at `start` ends: behind a line, else before a blank, else anywhere."""
+    most = start + _PIECE
+    if most >= len(text):
+        return len(text)
+    line = text.rfind("\n", start + _PIECE // 2, most) + 1
+    # A blank is a token with the word behind it.
+    return line or max(text.rfind(" ", start + _PIECE // 2, most), 0) or most
+
+
+@cache
+def _lengths(encoding: EncodingName) -> NDArray[np.int64]:
+    """How many bytes each token has, by its number."""
+    import numpy as np
+
+    loaded = _load(encoding)
+    numbers = range(len(loaded.token_byte_values()))  # special tokens come behind; texts have none
+    return np.array([len(piece) for piece in loaded.decode_tokens_bytes(numbers)])
 
 
 async def _run(encoding: EncodingName, short: bool, work: Callable[[tiktoken.Encoding], T]) -> T:

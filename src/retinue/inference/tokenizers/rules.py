@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from ...errors import InvalidRequest
-from ...wire.tokenize import EncodingName
+from ...wire.encodings import EncodingName
 from ..chat import ChatRequest, Json
 from . import encodings
 from .encodings import encode

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ...wire.tokenize import EncodingName
+from ...wire.encodings import EncodingName
 from ..chat import ChatRequest
 
 

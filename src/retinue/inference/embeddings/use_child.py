@@ -1,7 +1,8 @@
 """The process that holds the local embedding model: Universal Sentence Encoder multilingual v3, in numpy.
 
-Run by `Worker`. Each question is ``{"texts"}``. The answer is ``{"tokens"}`` with the vectors (float32, little-endian,
-one after the other) as its part, or ``{"too_long", "tokens"}``: the index of a text with too many tokens, and how many.
+Run by `Worker`. Each question is ``{"texts", "input_type"}``; the latter makes no difference. The answer is
+``{"tokens"}`` with the vectors (float32, little-endian, one after the other) as its part, or
+``{"too_long", "tokens"}``: the index of a text with too many tokens, and how many.
 """
 
 from __future__ import annotations

@@ -1,0 +1,87 @@
+"""`/v1/vector_stores/{vector_store_id}/search`"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from ..accounts.metering import Metering
+from ..errors import InvalidRequest, ModelNotFound
+from ..inference.models import Models
+from ..inference.tokens import estimate_tokens
+from ..knowledge.rewriting import rewrite
+from ..knowledge.search import Search
+from ..settings import Settings
+from ..store.search import Found
+from ..store.store import Store
+from ..wire.vector_search import SearchRanking, SearchResult, SearchResults, VectorSearch
+from ..wire.vector_stores import FileContentPart
+from .http import JsonRoute, ProjectId, TheStore, ok
+
+router = APIRouter(prefix="/v1/vector_stores", tags=["Vector stores"], route_class=JsonRoute)
+
+#: Results where the request says nothing.
+_RESULTS = 10
+
+
+@router.post("/{vector_store_id}/search", response_model=SearchResults)
+async def search_vector_store(
+    vector_store_id: str, body: VectorSearch, request: Request, project: ProjectId, store: TheStore
+) -> Response:
+    """Search the chunks of a vector store."""
+    search: Search = request.app.state.search
+    ranking, queries = body.ranking_options or SearchRanking(), body.queries
+    if body.rewrite_query:
+        await _check(store, project, vector_store_id)
+        queries = await _rewritten(request, queries)
+    found = await search.search(
+        project,
+        [vector_store_id],
+        queries,
+        body.max_num_results or _RESULTS,
+        filter=body.filters,
+        threshold=ranking.score_threshold or 0.0,
+        rerank=ranking.ranker != "none",
+        weights=ranking.hybrid_search,
+    )
+    if not found:
+        await _check(store, project, vector_store_id)
+    return ok(SearchResults(search_query=queries, data=list(map(_result, found))))
+
+
+async def _check(store: Store, project: str, identifier: str) -> None:
+    """See that a vector store can be searched.
+
+    Raises:
+        NotFound: the project has no such store.
+        InvalidRequest: it has expired.
+    """
+    if (await store.vector_stores.get(project, identifier)).status == "expired":
+        raise InvalidRequest(f"The vector store {identifier} has expired. Make a new one with its files.")
+
+
+async def _rewritten(request: Request, queries: list[str]) -> list[str]:
+    models: Models = request.app.state.models
+    metering: Metering = request.app.state.metering
+    settings: Settings = request.app.state.settings
+    try:
+        model = models.resolve("default")
+    except ModelNotFound:
+        return queries
+    estimate = sum(map(estimate_tokens, queries))
+    with metering.call(request.scope["caller"], "vector_stores", model.name, estimate) as metered:
+        made = await rewrite(queries, model, request.scope["project"], settings.rewrite_timeout)
+        metered.usage = {
+            "prompt_tokens": made.usage.prompt_tokens,
+            "completion_tokens": made.usage.completion_tokens,
+        }
+    return made.queries
+
+
+def _result(found: Found) -> SearchResult:
+    return SearchResult(
+        file_id=found.file,
+        filename=found.filename,
+        score=found.score,
+        attributes=found.attributes,
+        content=[FileContentPart(text=found.text)],
+    )

@@ -1,0 +1,218 @@
+"""Searching vector stores, by meaning and by words at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ..errors import ApiError, NotFound
+from ..inference.embeddings import Embedders
+from ..inference.rerank import Rerankers
+from ..store.search import Found, Hit, StoreScope
+from ..store.store import Store
+from ..wire.vector_search import ComparisonFilter, CompoundFilter, HybridWeights
+from .passages import passages, tokens
+from .query_vectors import QueryVector, QueryVectors
+
+if TYPE_CHECKING:
+    from .candidates import Candidates, Row
+
+log = structlog.get_logger(__name__)
+
+#: The best chunks by meaning, and by words, that compete for the results of a query.
+_LEG = 100
+#: The most results; so many of the best are what a reranker puts in order.
+_MOST_RESULTS = 50
+#: Seconds that a reranker may take.
+_RERANK_WAIT = 30
+#: Seconds between two looks at whether files have been read.
+_LOOK_EVERY = 0.2
+#: The most chunks that files can have which are given whole.
+_MOST_WHOLE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is searched for in every store."""
+
+    #: Words of each query.
+    words: Sequence[Sequence[str]]
+    #: Vectors of the queries by the name of an embedding model; none where that cannot be had.
+    vectors: dict[str | None, list[QueryVector]]
+    #: What meaning and words count for; None: as we think best.
+    weights: tuple[float, float] | None
+
+
+class Search:
+    """Finds chunks of vector stores."""
+
+    def __init__(self, store: Store, embedders: Embedders, rerankers: Rerankers) -> None:
+        self._store = store
+        self._vectors = QueryVectors(embedders)
+        self._rerankers = rerankers
+
+    async def search(
+        self,
+        project: str,
+        stores: Sequence[str],
+        queries: Sequence[str],
+        limit: int,
+        *,
+        filter: ComparisonFilter | CompoundFilter | None = None,
+        threshold: float = 0.0,
+        rerank: bool = True,
+        weights: HybridWeights | None = None,
+    ) -> list[Found]:
+        """The chunks that fit queries best, best first; each once, with its best score.
+
+        Where an embedding model cannot be had, words alone decide; where the reranker cannot, the order stays.
+
+        Args:
+            project: the caller's project.
+            stores: ids of vector stores; those that the project does not have, or that have expired, hold nothing.
+            queries: in any language, each once.
+            limit: the most chunks, up to 50.
+            filter: only in files whose attributes fit.
+            threshold: the lowest score, 0 to 1.
+            rerank: whether the reranker is asked, if one is configured.
+            weights: what meaning and words count for; None leaves it to us.
+
+        Raises:
+            InvalidRequest: the filter makes no sense.
+        """
+        scopes = [one for one in await self._store.search.scopes(project, stores, filter) if one.among]
+        if not scopes:
+            return []
+        wanted = await self._wanted(queries, scopes, project, weights)
+        best: dict[tuple[int, int], tuple[float, int]] = {}
+        for lists in await asyncio.gather(*(self._in_store(one, wanted) for one in scopes)):
+            for index, hits in enumerate(lists):
+                for hit in hits:
+                    best[hit.file, hit.number] = max((hit.score, index), best.get((hit.file, hit.number), (-1.0, 0)))
+        ordered = sorted(best.items(), key=lambda one: -one[1][0])
+        ranked = await self._ranked(project, queries, ordered) if rerank else None
+        if ranked is None:
+            hits = [Hit(*chunk, score) for chunk, (score, _) in ordered[:limit] if score >= threshold]
+            return await self._store.search.found(project, hits)
+        return [one for one in ranked[:limit] if one.score >= threshold]
+
+    async def _wanted(
+        self, queries: Sequence[str], scopes: Sequence[StoreScope], project: str, weights: HybridWeights | None
+    ) -> _Wanted:
+        by_words = weights is None or weights.text_weight > 0
+        in_words = await asyncio.to_thread(_in_words, queries) if by_words else [()] * len(queries)
+        models = {one.embedding_model for one in scopes} if weights is None or weights.embedding_weight > 0 else set()
+        vectors = {model: await self._vectors.of(model, queries, project) for model in models if model}
+        given = (weights.embedding_weight, weights.text_weight) if weights else None
+        return _Wanted(in_words, {model: made for model, made in vectors.items() if made}, given)
+
+    async def _in_store(self, scope: StoreScope, wanted: _Wanted) -> list[list[Hit]]:
+        """The best chunks of a store for each query."""
+        search = self._store.search
+        vectors = [one for one in wanted.vectors.get(scope.embedding_model, ()) if len(one.vector) == scope.dimensions]
+        near = asyncio.gather(*(search.nearest(scope, one.vector, _LEG) for one in vectors))
+        rows, nearest = await asyncio.gather(self._postings(scope, wanted), near)
+        competing = await asyncio.to_thread(_competing, nearest, wanted.words, rows, scope)
+        weights = wanted.weights or _default_weights(scope.embedding_model)
+        if not vectors:
+            return [one.best(0.0, (0.0, 1.0), _MOST_RESULTS) for one in competing]
+
+        async def scored(one: Candidates, query: QueryVector) -> list[Hit]:
+            files, numbers = one.unknown()
+            if files:
+                one.learn(await search.similarities(scope, query.vector, files, numbers))
+            return one.best(query.background, weights, _MOST_RESULTS)
+
+        return await asyncio.gather(*map(scored, competing, vectors))
+
+    async def _postings(self, scope: StoreScope, wanted: _Wanted) -> list[Row]:
+        asked = list(dict.fromkeys(word for words in wanted.words for word in words))
+        return await self._store.search.postings(scope, asked) if asked else []
+
+    async def _ranked(
+        self, project: str, queries: Sequence[str], ordered: Sequence[tuple[tuple[int, int], tuple[float, int]]]
+    ) -> list[Found] | None:
+        """The best chunks in the order of the reranker, with its scores; None without one."""
+        try:
+            reranker = self._rerankers.find()
+            if reranker is None or not ordered:
+                return None
+            found = await self._store.search.found(
+                project, [Hit(*chunk, score) for chunk, (score, _) in ordered[:_MOST_RESULTS]]
+            )
+            asked = {chunk: queries[index] for chunk, (_, index) in ordered[:_MOST_RESULTS]}
+            ranked: list[Found] = []
+            async with asyncio.timeout(_RERANK_WAIT):
+                for query in dict.fromkeys(asked.values()):
+                    own = [one for one in found if asked[one.position, one.number] == query]
+                    scores = await reranker.rank(query, [one.text for one in own], caller=project)
+                    ranked += [replace(one, score=score) for one, score in zip(own, scores, strict=True)]
+        except (ApiError, TimeoutError) as error:
+            log.warning("results were not reranked", error=str(error) or "no answer")
+            return None
+        return sorted(ranked, key=lambda one: -one.score)
+
+    async def whole(self, project: str, stores: Sequence[str], most: int) -> list[Found] | None:
+        """All chunks of stores, file by file, in order; None if there are none, or more than a model should be given.
+
+        Args:
+            project: the caller's project.
+            stores: as for `search`.
+            most: tokens of all files together, by estimate.
+        """
+        scopes = await self._store.search.scopes(project, stores)
+        if not most or not 0 < sum(one.chunks for one in scopes) <= _MOST_WHOLE:
+            return None
+        found = await self._store.search.whole(project, [one.id for one in scopes], _MOST_WHOLE)
+        return found if found and tokens(passages(found)) <= most else None
+
+    async def settled(self, project: str, stores: Sequence[str], *, within: float) -> bool:
+        """Wait until no file of these stores is still being read; says whether that is so.
+
+        Args:
+            project: the caller's project.
+            stores: ids of vector stores.
+            within: the longest wait, in seconds.
+        """
+        until = time.monotonic() + within
+        while await self._reading(project, stores):
+            if time.monotonic() >= until:
+                return False
+            await asyncio.sleep(_LOOK_EVERY)
+        return True
+
+    async def _reading(self, project: str, stores: Sequence[str]) -> bool:
+        for identifier in stores:
+            with contextlib.suppress(NotFound):
+                if (await self._store.vector_stores.get(project, identifier)).status == "in_progress":
+                    return True
+        return False
+
+
+def _in_words(queries: Sequence[str]) -> list[list[str]]:
+    """The words of queries. In a thread: the dictionary takes a moment to load."""
+    from .words import query_words
+
+    return [query_words(one) for one in queries]
+
+
+def _competing(
+    nearest: Sequence[Sequence[Hit]], words: Sequence[Sequence[str]], rows: Sequence[Row], scope: StoreScope
+) -> list[Candidates]:
+    """The candidates of each query. In a thread: large stores have many postings."""
+    from .candidates import candidates
+
+    near = nearest or [None] * len(words)
+    return [candidates(one, own, rows, scope, _LEG) for one, own in zip(near, words, strict=True)]
+
+
+def _default_weights(embedding_model: str | None) -> tuple[float, float]:
+    from .ranking import default_weights
+
+    return default_weights(embedding_model or "")

@@ -1,0 +1,6 @@
+"""From the marks in an answer to citations of files, and to marks where the model has left them out."""
+
+from .answer import Answer
+from .sources import Sources, numbered
+
+__all__ = ["Answer", "Sources", "numbered"]

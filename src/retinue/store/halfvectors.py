@@ -1,0 +1,42 @@
+"""Vectors on their way into the database: of length 1, in 16-bit floats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.types import TypeInfo
+
+from .database import Connection, Row
+
+if TYPE_CHECKING:  # numpy takes 20 MiB: the first vectors load it
+    import numpy as np
+    from numpy.typing import NDArray
+    from pgvector import HalfVector
+
+#: The database's `halfvec`, which has the same number in all connections to one database.
+_types: dict[str, TypeInfo] = {}
+
+
+def unit_vectors(vectors: NDArray[np.float32]) -> list[HalfVector]:
+    """Rows as vectors of length 1, so that their inner product is the cosine. A row of zeros stays one."""
+    import numpy as np
+    from pgvector import HalfVector
+
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return [HalfVector(row) for row in vectors / np.maximum(lengths, 1e-12)]
+
+
+async def vector_cursor(connection: Connection) -> psycopg.AsyncCursor[Row]:
+    """A cursor that sends `HalfVector`s."""
+    from pgvector.psycopg.halfvec import register_halfvec_info
+
+    # `info.dsn` would say the same, and take a millisecond.
+    database = f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
+    if database not in _types:
+        info = await TypeInfo.fetch(connection, "halfvec")
+        assert info is not None  # noqa: S101 (a migration makes the type)
+        _types[database] = info
+    cursor = connection.cursor()
+    register_halfvec_info(cursor, _types[database])  # pyright: ignore[reportArgumentType] (a cursor will do)
+    return cursor

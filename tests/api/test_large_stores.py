@@ -1,0 +1,240 @@
+"""What is made of files in vector stores: written by one attempt, found exactly once, gone with its file."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retinue.knowledge.words import postings
+from retinue.settings import Settings
+from retinue.store.chunk import Chunk
+from retinue.store.chunks import Claim
+from retinue.store.ids import new_id
+from retinue.store.search import StoreScope
+from retinue.store.store import Store
+from retinue.wire.files import FileObject
+from retinue.wire.vector_search import ComparisonFilter
+from retinue.wire.vector_stores import DEFAULT_CHUNKING, ProcessingError, VectorStore, VectorStoreFile
+
+from ..harness import empty
+
+PROJECT = "proj_test"
+TABLES = ("chunks", "chunk_vectors", "chunk_words", "gone_files")
+random = np.random.default_rng(7)
+
+
+@pytest.fixture
+async def store(postgres: str, tmp_path: Path) -> AsyncIterator[Store]:
+    empty(postgres)
+    store = Store(postgres, Settings(data=tmp_path))
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def claimed(store: Store, to: str | None = None, **attributes: int | str) -> Claim:
+    """A file of a vector store, new unless its id is given, that waits for its chunks."""
+    now = int(time.time())
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"text"
+
+    received = await store.files.receive(content())
+    await store.files.add(
+        PROJECT,
+        FileObject(
+            id=received.id, bytes=4, created_at=now, filename="a.txt", purpose="assistants", sha256=received.sha256
+        ),
+    )
+    identifier = to or new_id("vs_")
+    file = VectorStoreFile(
+        id=received.id,
+        created_at=now,
+        vector_store_id=identifier,
+        chunking_strategy=DEFAULT_CHUNKING,
+        attributes=dict(attributes),
+    )
+    if to:
+        await store.vector_stores.attach(PROJECT, to, [file])
+    else:
+        made = VectorStore(id=identifier, created_at=now, last_active_at=now - 3600)
+        await store.vector_stores.add(PROJECT, made, [file])
+        await store.vector_stores.name_embedder(PROJECT, identifier, "a-model")
+    row = await store.database.row("select position from vector_store_files where id = %(id)s", {"id": received.id})
+    assert row
+    claim = await store.vector_store_files.claim(row[0])
+    assert claim
+    return claim
+
+
+async def write(store: Store, claim: Claim, count: int, *, complete: bool = True) -> np.ndarray:
+    """Give a file chunks; returns their vectors."""
+    texts = [f"word{number} common" for number in range(count)]
+    vectors = random.standard_normal((count, 16)).astype("f4")
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert await store.chunks.begin(claim)
+    assert await store.chunks.add(claim, [Chunk(0, 2, text, page=1, section="Top") for text in texts], 0)
+    index, length = postings(texts)
+    assert await store.chunks.add_words(claim, index)
+    assert await store.chunks.cut_done(claim, count, length)
+    assert await store.chunks.add_vectors(claim, range(count), vectors)
+    if complete:
+        assert await store.vector_store_files.complete(claim)
+    return vectors
+
+
+async def scope_of(store: Store, claim: Claim) -> StoreScope:
+    (scope,) = await store.search.scopes(PROJECT, [claim.store])
+    return scope
+
+
+async def places(store: Store, scope: StoreScope, query: np.ndarray, limit: int, **options: bool) -> list[tuple]:
+    return [(hit.file, hit.number) for hit in await store.search.nearest(scope, query, limit, **options)]
+
+
+async def rows(store: Store) -> list[int]:
+    return [(await store.database.row(f"select count(*) from {table}", {}) or (0,))[0] for table in TABLES]
+
+
+async def test_chunks_that_move_are_found_the_same(store: Store) -> None:
+    """In the shared table, in a new table of their own, beside one, and in one that grew."""
+    claim = await claimed(store)
+    vectors = await write(store, claim, 300)
+    scope = await scope_of(store, claim)
+    assert (scope.chunks, scope.dimensions, scope.embedding_model) == (300, 16, "a-model")
+    query = random.standard_normal(16).astype("f4")
+    nearest = [(claim.position, int(number)) for number in np.argsort(-(vectors @ query))[:10]]
+    assert await places(store, scope, query, 10) == nearest
+    await store.vector_index.index(str(claim.store_position))
+    assert (await rows(store))[1] == 0
+    assert await places(store, scope, query, 10) == await places(store, scope, query, 10, exact=True) == nearest
+
+    second = await claimed(store, claim.store)
+    more = await write(store, second, 100)
+    both = [(claim.position, number) for number in range(300)] + [(second.position, number) for number in range(100)]
+    nearest = [both[number] for number in np.argsort(-(np.concatenate([vectors, more]) @ query))[:10]]
+    assert await places(store, scope, query, 10) == nearest
+    await store.vector_index.index(str(claim.store_position))
+    assert (await rows(store))[1] == 0
+    assert await places(store, scope, query, 10) == nearest
+    asked = [*nearest, (second.position, 100)]
+    similarities = await store.search.similarities(scope, query, *zip(*asked, strict=True))
+    assert similarities[-1] is None
+    assert similarities[:-1] == sorted((one for one in similarities if one is not None), reverse=True)
+
+
+async def test_searches_meet_every_chunk_once_while_they_move(store: Store) -> None:
+    claim = await claimed(store)
+    await write(store, claim, 400)
+    scope = await scope_of(store, claim)
+    query = random.standard_normal(16).astype("f4")
+    expected = await places(store, scope, query, 400)
+    moving = asyncio.create_task(store.vector_index.index(str(claim.store_position)))
+    while not moving.done():
+        assert sorted(await places(store, scope, query, 400)) == sorted(expected)
+    await moving
+    assert sorted(await places(store, scope, query, 400, exact=True)) == sorted(expected)
+
+
+async def test_what_leaves_is_found_no_more_and_deleted_soon(store: Store) -> None:
+    claim = await claimed(store)
+    await write(store, claim, 50)
+    await store.vector_index.index(str(claim.store_position))
+    second = await claimed(store, claim.store)
+    await write(store, second, 60)
+    scope = await scope_of(store, claim)
+    query = random.standard_normal(16).astype("f4")
+    assert len(await places(store, scope, query, 200)) == 110
+    await store.files.delete(PROJECT, claim.file.id)
+    assert {file for file, _ in await places(store, scope, query, 200)} == {second.position}
+    assert {row[1] for row in await store.search.postings(scope, ["common"])} == {second.position}
+    assert (await scope_of(store, claim)).chunks == 60
+    await store.vector_index.sweep()
+    assert (await rows(store))[0::3] == [60, 0]
+    await store.vector_stores.delete(PROJECT, claim.store, "vector_store.deleted")
+    assert await places(store, scope, query, 200) == []
+    await store.vector_index.sweep()
+    assert await rows(store) == [0, 0, 0, 0]
+    await store.database.execute("update gone_tables set since = since - interval '1 hour'", {})
+    await store.vector_index.sweep()
+    tables = await store.database.rows("select tablename from pg_tables where tablename like 'vectors_of_store_%%'", {})
+    assert f"vectors_of_store_{claim.store_position}" not in {row[0].rpartition("_")[0] for row in tables}
+
+
+async def test_an_overtaken_attempt_writes_nothing(store: Store) -> None:
+    claim = await claimed(store)
+    await write(store, claim, 5, complete=False)
+    later = await store.vector_store_files.claim(claim.position)
+    assert later
+    assert (later.attempt, later.cut) == (2, 5)
+    vectors = np.ones((1, 16), "f4")
+    assert not await store.chunks.add_vectors(claim, [7], vectors)
+    assert not await store.chunks.add(claim, [Chunk(0, 1, "late")], 9)
+    assert not await store.chunks.begin(claim)
+    assert not await store.vector_store_files.complete(claim)
+    assert (await rows(store))[:2] == [5, 5]
+    assert await store.vector_store_files.complete(later)
+    assert await store.vector_store_files.claim(claim.position) is None
+
+
+async def test_unfinished_and_failed_files_are_not_found(store: Store) -> None:
+    claim = await claimed(store)
+    await write(store, claim, 5, complete=False)
+    scope = await scope_of(store, claim)
+    query = random.standard_normal(16).astype("f4")
+    assert await places(store, scope, query, 10) == []
+    assert await store.search.postings(scope, ["common"]) == []
+    assert await store.vector_store_files.fail(claim, ProcessingError(code="invalid_file", message="broken"))
+    assert await places(store, scope, query, 10) == []
+    await store.vector_index.sweep()
+    assert await rows(store) == [0, 0, 0, 0]
+    progress = await store.vector_store_files.progress(PROJECT, claim.store, claim.file.id)
+    assert progress.status == "failed"
+
+
+async def test_vectors_of_another_length_are_refused(store: Store) -> None:
+    claim = await claimed(store)
+    await write(store, claim, 5)
+    second = await claimed(store, claim.store)
+    with pytest.raises(Exception, match="dimensions"):
+        await store.chunks.add_vectors(second, [0], np.ones((1, 8), "f4"))
+
+
+async def test_a_filter_looks_in_its_files_only(store: Store) -> None:
+    claim = await claimed(store, year=2020)
+    await write(store, claim, 40)
+    second = await claimed(store, claim.store, year=2024)
+    await write(store, second, 3)
+    await store.vector_index.index(str(claim.store_position))
+    filter = ComparisonFilter(type="gt", key="year", value=2022)
+    (scope,) = await store.search.scopes(PROJECT, [claim.store], filter)
+    assert (scope.files, scope.among, scope.chunks) == ([second.position], 3, 43)
+    query = random.standard_normal(16).astype("f4")
+    assert {file for file, _ in await places(store, scope, query, 10)} == {second.position}
+    assert [row[1] for row in await store.search.postings(scope, ["common"])] == [second.position]
+
+
+async def test_an_expired_store_is_emptied(store: Store) -> None:
+    claim = await claimed(store)
+    await write(store, claim, 5)
+    await store.database.execute(
+        "update vector_stores set body = body || '{\"expires_at\": 1}' where id = %(id)s", {"id": claim.store}
+    )
+    assert await store.search.scopes(PROJECT, [claim.store]) == []
+    await store.vector_stores.sweep()
+    await store.vector_index.sweep()
+    assert await rows(store) == [0, 0, 0, 0]
+
+
+async def test_rare_words_are_read_before_frequent_ones(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retinue.store.search._MOST_POSTINGS", 3)
+    claim = await claimed(store)
+    await write(store, claim, 20)
+    scope = await scope_of(store, claim)
+    assert {row[0] for row in await store.search.postings(scope, ["common", "word3", "word4"])} == {"word3", "word4"}
+    assert {row[0] for row in await store.search.postings(scope, ["common"])} == {"common"}
