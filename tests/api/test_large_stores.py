@@ -197,6 +197,13 @@ async def test_unfinished_and_failed_files_are_not_found(store: Store) -> None:
     assert progress.status == "failed"
 
 
+async def test_half_written_files_are_not_found(store: Store) -> None:
+    claim = await claimed(store)
+    await store.chunks.begin(claim)
+    await store.chunks.add_words(claim, postings(["common word"])[0])
+    assert await store.search.postings(await scope_of(store, claim), ["common"]) == []
+
+
 async def test_vectors_of_another_length_are_refused(store: Store) -> None:
     claim = await claimed(store)
     await write(store, claim, 5)

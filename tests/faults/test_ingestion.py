@@ -142,6 +142,23 @@ async def test_a_server_that_dies_while_it_embeds(site: Site, database: str, ups
     assert again == [row[0] for row in rows]
 
 
+async def test_a_server_that_stops_leaves_its_files_to_others(
+    site: Site, database: str, upstream: ScriptedUpstream
+) -> None:
+    upstream.embedding_turns = asyncio.Semaphore(0)
+    server = await site.serve()
+    async with client_of(server) as client:
+        store, _ = await begun(client, TEXT)
+        await until(lambda: asyncio.sleep(0, upstream.embedded))
+    assert await server.end() == 0
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("select status from procrastinate_jobs where task_name = 'ingest_file'").fetchall()
+        assert rows == [("failed",)]
+    upstream.embedding_turns = None
+    async with client_of(await site.serve()) as client:
+        await processed(client, store)
+
+
 async def test_a_file_that_kills_every_worker_fails_in_the_end(site: Site, database: str) -> None:
     server = await site.serve(RETINUE_SERVE_WORKER="false")
     async with client_of(server) as client:

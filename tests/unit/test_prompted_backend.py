@@ -218,7 +218,7 @@ async def test_an_answered_call_is_not_made_again(grammar: bool) -> None:
     model = Model(again, again, "It is sunny.") if grammar else Model(again, "It is sunny.")
     text, calls, end = await ask(model, DONE, grammar=grammar)
     assert (text, calls, end.reason) == ("It is sunny.", [], "stop")
-    assert "Answer the user in words" in model.told
+    assert model.told.endswith("Answer this from them, in the same language: Hi")
     both = again + "\n" + block("now")
     model = Model(both, both) if grammar else Model(both)
     assert (await ask(model, DONE, grammar=grammar))[1] == [("now", {})]

@@ -52,7 +52,7 @@ class Worker:
         Args:
             module: the module to run.
             config: what it is told first.
-            name: of the model, for the log.
+            name: of the model, or what else it does, for the log.
             timeout: seconds that an answer may take, the start included.
             nice: how far it steps back behind other processes, 0 to 19.
             idle: seconds without a question after which it is ended; None keeps it.
@@ -149,7 +149,7 @@ class Worker:
         )
         self._listening = asyncio.create_task(self._listen(self._child))
         await self._exchange(Frame({**self._config, "parent": os.getpid()}))
-        log.info("process of a model ready", model=self._name)
+        log.info("process ready", process=self._name)
 
     async def _listen(self, child: Process) -> None:
         """Keep the end of what the process writes beside its answers."""
@@ -170,5 +170,5 @@ class Worker:
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             await listening
             reason = why(await child.wait(), self._tail.decode(errors="replace"))
-            log.warning("process of a model died", model=self._name, reason=reason)
+            log.warning("process died", process=self._name, reason=reason)
             raise Died(reason) from error

@@ -49,7 +49,8 @@ class Queue:
     def rest(self) -> None:
         """Take no more jobs; those under way may end."""
         for worker in self._workers:
-            worker.cancel()
+            if not worker.cancelling():  # a second time, it would leave its jobs before their ends are written down
+                worker.cancel()
 
     async def close(self) -> None:
         """Stop the workers, if they were started, and close the connections."""

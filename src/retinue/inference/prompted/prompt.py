@@ -31,20 +31,26 @@ For each function call, return a json object with function name and arguments wi
 Call a function only when it is needed to answer; for greetings and small talk reply in words. \
 If several things are asked for, write one <tool_call> block for each."""
 
+# What is said after results comes in two forms: with the question again, or without where there is none, or a long one.
+# Small models that are not told it behind long results say what they would do, or what they were told last.
+
 #: Said after results.
-NEXT = (
+_NEXT = (
+    "The question was: {question}\n"
+    "If the results in <tool_response> answer it, answer in words, in the language of the question. "
+    "If something is still missing, call the function that provides it."
+)
+_NEXT_PLAIN = (
     "The results of the functions are in <tool_response>. If they answer the question, answer the user in words. "
     "If something is still missing, call the function that provides it."
 )
-#: Said after results to a model that asks for the same again.
-ENOUGH = (
-    "The functions have been called, their results are in <tool_response>. Answer the user in words from those results."
-)
-#: Said after results where no function can be called any more, with the question: small models otherwise refuse, or
-#: answer in the language of what they are told last.
-_ANSWER = (
+#: Said after results where no function is to be called any more: the model asked for the same again, or may call none.
+_ENOUGH = (
     "The functions have been called, their results are in <tool_response>. "
     "Answer this from them, in the same language: {question}"
+)
+_ENOUGH_PLAIN = (
+    "The functions have been called, their results are in <tool_response>. Answer the user in words from those results."
 )
 #: Characters of a question that is said again.
 _LONGEST_QUESTION = 1000
@@ -120,9 +126,26 @@ def recounted(messages: list[Json]) -> list[Json]:
     told = render(messages)
     if not messages or messages[-1].get("role") != "tool":
         return told
+    return nudge(told, enough(messages))
+
+
+def next_step(messages: list[Json]) -> str:
+    """What is said after results to a model that may call functions."""
+    question = _question(messages)
+    return _NEXT.format(question=question) if question else _NEXT_PLAIN
+
+
+def enough(messages: list[Json]) -> str:
+    """What is said after results to a model that is to answer now."""
+    question = _question(messages)
+    return _ENOUGH.format(question=question) if question else _ENOUGH_PLAIN
+
+
+def _question(messages: list[Json]) -> str:
+    """What the user said last; nothing if that is long."""
     asked = next((message for message in reversed(messages) if message.get("role") == "user"), {})
     question = _text(asked.get("content"))
-    return nudge(told, _ANSWER.format(question=question) if 0 < len(question) <= _LONGEST_QUESTION else ENOUGH)
+    return question if len(question) <= _LONGEST_QUESTION else ""
 
 
 def answered(messages: list[Json]) -> set[tuple[str, str]]:

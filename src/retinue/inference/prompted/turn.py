@@ -16,7 +16,7 @@ from ..tokens import estimate_tokens
 from . import grammar as grammars
 from .detect import Detector
 from .parse import Call, Malformed, read_calls
-from .prompt import ENOUGH, IN_WORDS, NEXT, PLAIN, answered, nudge, render
+from .prompt import IN_WORDS, PLAIN, answered, enough, next_step, nudge, render
 from .schema import arguments_schema
 
 #: How often a call that is not valid is asked for again.
@@ -109,7 +109,7 @@ class Turn:
 
     def _words(self) -> AsyncIterator[ChatEvent]:
         """Have the model answer in words alone."""
-        told = ENOUGH if _after_results(self._request) else PLAIN
+        told = enough(self._request.messages) if _after_results(self._request) else PLAIN
         if self._format is not None or not self._grammar:
             messages = nudge(render(self._request.messages), told)
             return self._inner.stream(self._pass(messages, response_format=self._format))
@@ -213,7 +213,7 @@ def first_messages(request: ChatRequest) -> list[Json]:
     elif request.tool_choice == "required":
         told = "Call at least one function now."
     elif _after_results(request):
-        told = NEXT
+        told = next_step(request.messages)
     else:
         return render(request.messages, request.tools)
     return nudge(render(request.messages, request.tools, forced=request.tool_choice != "auto"), told)

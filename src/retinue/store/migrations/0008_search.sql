@@ -14,7 +14,7 @@ alter table vector_store_files
     add column chunks integer not null default 0,
     add column words bigint not null default 0;
 create index vector_store_files_by_status on vector_store_files (vector_store_id, status) include (usage_bytes);
-create index reading_files on vector_store_files (vector_store_id) where cut and status = 'in_progress';
+create index reading_files on vector_store_files (vector_store_id) where attempts > 0 and status = 'in_progress';
 update vector_store_files as file
 set attempts = 0, body = file.body || '{"status": "in_progress", "usage_bytes": 0}'
 from vector_stores
@@ -121,7 +121,7 @@ create function hidden_files(of_store bigint, of_id text) returns bigint[] langu
     select array(
         select file from gone_files where store = of_store
         union all select position from vector_store_files
-        where vector_store_id = of_id and cut and status = 'in_progress'
+        where vector_store_id = of_id and attempts > 0 and status = 'in_progress'
     )
 $$;
 
