@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Seconds after which the use of a store is noted again. They expire by days.
 _NOTED = 60
 #: Postings that a search reads of one store: the rarest words first, and of these at least one.
-_MOST_POSTINGS = 60_000
+_MOST_POSTINGS = 40_000
 #: Filtered files with so few chunks are compared one by one: there the index finds too little.
 _FEW = 10_000
 
@@ -56,7 +56,8 @@ _POSTINGS = """
     select word, file, postings from chunk_words
     where store = %(store)s
         and word in (select word from summed where running <= greatest(%(most)s, (select min(postings) from counted)))
-        and (%(files)s::bigint[] is null or file = any(%(files)s)) and file <> all(hidden_files(%(store)s, %(id)s))
+        and (%(files)s::bigint[] is null or file = any(%(files)s))
+        and file <> all((select hidden_files(%(store)s, %(id)s))::bigint[])
 """
 
 _FOUND = """

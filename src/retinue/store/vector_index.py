@@ -112,6 +112,8 @@ class VectorIndex:
         store = int(identifier)
         while await self._move(store):
             pass
+        # Else searches of the store would pass over what has moved, row by row, until the database does it by itself.
+        await self._database.execute("vacuum (skip_locked) chunk_vectors", {})
 
     async def _move(self, store: int) -> bool:
         """One transaction of that. Says whether there may be more to do."""
