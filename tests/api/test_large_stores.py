@@ -141,6 +141,28 @@ async def test_searches_meet_every_chunk_once_while_they_move(store: Store) -> N
     assert sorted(await places(store, scope, query, 400, exact=True)) == sorted(expected)
 
 
+async def test_without_shared_memory_one_process_builds_the_index(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a container with a small /dev/shm does, said by the database in the same words."""
+    tried: list[int] = []
+    move = store.vector_index._move
+
+    async def scarce(position: int, *, workers: int = 2) -> bool:
+        tried.append(workers)
+        if workers:
+            async with store.database.long_transaction("begin") as connection:
+                await connection.execute("do $$ begin raise exception using errcode = '53100'; end $$")
+        return await move(position, workers=workers)
+
+    claim = await claimed(store)
+    await write(store, claim, 30)
+    monkeypatch.setattr(store.vector_index, "_move", scarce)
+    await store.vector_index.index(str(claim.store_position))
+    assert tried == [2, 0]
+    assert (await rows(store))[1] == 0
+
+
 async def test_what_leaves_is_found_no_more_and_deleted_soon(store: Store) -> None:
     claim = await claimed(store)
     await write(store, claim, 50)
