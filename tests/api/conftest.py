@@ -25,7 +25,7 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
 
 @pytest.fixture
 def settings(request: pytest.FixtureRequest, tmp_path: Path, upstream: ScriptedUpstream) -> Settings:
-    """The model `scripted`, and what the test's marks `settings` and `model` say otherwise."""
+    """The model `scripted`, for embeddings too, and what the test's marks `settings` and `model` say otherwise."""
     overrides: dict[str, Any] = {}
     model: dict[str, Any] = {"retries": 0}
     for mark in request.node.iter_markers("settings"):
@@ -33,7 +33,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, upstream: ScriptedU
     for mark in request.node.iter_markers("model_settings"):
         model |= mark.kwargs
     models = {"scripted": ModelSettings(base_url=upstream.base_url, **model)}
-    return Settings(data=tmp_path, models=models, default_model="scripted", **overrides)
+    defaults = {"models": models, "default_model": "scripted", "default_embedding_model": "scripted"}
+    return Settings(data=tmp_path, **defaults | overrides)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from retinue.settings import DEFAULT_EMBEDDING_MODEL, E5_EMBEDDING_MODEL
 
 from ..harness import KEY, Api, Json, Server
 
+pytestmark = pytest.mark.settings(default_embedding_model=DEFAULT_EMBEDDING_MODEL)
+
 EMBEDDINGS = "/embeddings"
 MODEL = "text-embedding-3-small"
 TEXTS = [

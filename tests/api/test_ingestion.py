@@ -11,8 +11,6 @@ from ..faults.harness import until
 from ..harness import Api, Json, Server
 from ..scripted import ScriptedUpstream
 
-pytestmark = pytest.mark.settings(default_embedding_model="scripted")
-
 SMALL: Json = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0}}
 #: About 130 chunks when it is cut small: three parts.
 PROSE = "\n\n".join(f"Paragraph {number}. " + "Words of it follow here. " * 15 for number in range(130))

@@ -20,6 +20,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_vector_store_file": {"file_id": "{file_id}"},
     "modify_vector_store_file": {"attributes": {}},
     "create_file_batch": {"file_ids": ["{file_id}"]},
+    "search_vector_store": {"query": "x"},
+    "complete_upload": {"part_ids": ["part_x"]},
     "modify_chat_completion": {"metadata": {}},
 }
 
@@ -58,10 +60,12 @@ async def waiting_run(api: Api, upstream: ScriptedUpstream) -> dict[str, str]:
 
 
 async def store_of_files(api: Api) -> dict[str, str]:
-    """The ids of a file, of a vector store that it is in, and of the batch that brought it there."""
+    """The ids of a file, of a vector store that it is in, of the batch that brought it there, and of an upload."""
     file, store = await api.file(), (await api.post("/vector_stores"))["id"]
     batch = await api.post(f"/vector_stores/{store}/file_batches", {"file_ids": [file]})
-    return {"file_id": file, "vector_store_id": store, "batch_id": batch["id"]}
+    body = {"filename": "a.txt", "purpose": "assistants", "bytes": 2, "mime_type": "text/plain"}
+    upload = await api.post("/uploads", body)
+    return {"file_id": file, "vector_store_id": store, "batch_id": batch["id"], "upload_id": upload["id"]}
 
 
 async def test_another_project_sees_404_everywhere(

@@ -13,7 +13,6 @@ from ..faults.harness import until
 from ..harness import Api, Json, Server
 
 PROSE = "\n\n".join(f"Paragraph {number}. " + "Words of it follow here. " * 20 for number in range(60))
-pytestmark = pytest.mark.settings(default_embedding_model="scripted")
 STATIC: Json = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 50}}
 AUTO: Json = {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}}
 

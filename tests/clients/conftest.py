@@ -81,6 +81,7 @@ def programs(postgres: str, tmp_path: Path) -> Iterator[Programs]:
             data=tmp_path / "data",
             models=models,
             default_model="scripted",
+            default_embedding_model="scripted",
             stream_keep_alive=0.01,
             egress_allow=["127.0.0.1"],
         )

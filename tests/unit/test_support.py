@@ -78,3 +78,5 @@ def test_a_quote_is_the_sentence_that_fits() -> None:
     assert quote(passage, "Dogs must stay outside.") == "Dogs stay outside."
     assert quote("青石桥图书馆每周三闭馆。借书期限为二十八天。", "借书的期限是二十八天。") == "借书期限为二十八天。"
     assert quote(passage, "Nothing of that.") == passage
+    history = "Lund Harbour Office opened in 1952. Its first head was Ann Beck. Lund Harbour Office has a Lund stamp."
+    assert quote(history, "The first head of Lund Harbour Office was Ann Beck.") == "Its first head was Ann Beck."

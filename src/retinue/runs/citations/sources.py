@@ -85,7 +85,7 @@ class Sources:
             return cited
         named = [] if mark.references else [n for n, one in enumerate(self._found) if one.filename == mark.name]
         if named:
-            return [self._found[self._support.nearest(sentence, named)]]
+            return [self._found[self._support.best(sentence, named)[1]]]
         return [] if mark.sure else None
 
     def supporting(self, sentence: str) -> Source | None:

@@ -54,16 +54,22 @@ class Support:
 
     def of(self, sentence: str) -> int | None:
         """The number of the passage that a sentence rests on; None if none supports it clearly."""
+        score, best = self.best(sentence, range(len(self._passages)))
+        few = len(_terms(_ITEM.sub("", sentence))) <= _FEW
+        return best if score >= (_SUPPORTED_SHORT if few else _SUPPORTED) else None
+
+    def best(self, sentence: str, among: Collection[int]) -> tuple[float, int]:
+        """The one of some passages that has most of a sentence, the first of those that have as much.
+
+        Args:
+            sentence: any text.
+            among: numbers of passages.
+
+        Returns:
+            How much of the sentence it has, 0 to 1, and its number; the first one where none has anything.
+        """
         sentence = _ITEM.sub("", sentence)
         terms = _terms(sentence)
-        score, best = self._best(sentence, terms, range(len(self._passages)))
-        return best if score >= (_SUPPORTED_SHORT if len(terms) <= _FEW else _SUPPORTED) else None
-
-    def nearest(self, sentence: str, among: Collection[int]) -> int:
-        """The one of some passages that has most of a sentence; the first of those that have as much."""
-        return self._best(sentence, _terms(sentence), among)[1]
-
-    def _best(self, sentence: str, terms: frozenset[str], among: Collection[int]) -> tuple[float, int]:
         weights = self._weights(sentence, terms)
         numbers = frozenset(filter(_DIGIT.search, terms))
         shares = {number: _weight(terms & self._whole[number], weights) for number in among}
@@ -103,7 +109,6 @@ def _neighbours(sentences: Sequence[frozenset[str]]) -> set[frozenset[str]]:
 
 def quote(passage: str, sentence: str) -> str:
     """The sentence of a passage that has most of what another sentence says; the whole passage where none has any."""
-    wanted = _terms(sentence)
     parts = [passage[begin:end] for begin, end in spans(passage)]
-    shared = [len(wanted & _terms(part)) / (len(wanted) + 1) for part in parts]
-    return parts[shared.index(max(shared))] if any(shared) else passage
+    score, best = Support(parts).best(sentence, range(len(parts)))
+    return parts[best] if score else passage
