@@ -69,8 +69,9 @@ def candidates(
     cosines = np.full(len(keys), _NO_COSINE if nearest is None else np.nan, np.float32)
     cosines[np.searchsorted(keys, near)] = [hit.score for hit in nearest or ()]
     by_words = np.zeros(len(keys), np.float32)
-    there = np.isin(having, keys)
-    by_words[np.searchsorted(keys, having[there])] = scores[there]
+    places = np.minimum(np.searchsorted(having, keys), max(len(having) - 1, 0))  # these keys are in order, too
+    there = having[places] == keys if len(having) else np.zeros(len(keys), bool)
+    by_words[there] = scores[places[there]]
     return Candidates(keys >> 32, keys & 0xFFFFFFFF, cosines, by_words)
 
 

@@ -102,9 +102,10 @@ def bm25(
     np.maximum.at(sizes, row_file, postings["chunk"][np.cumsum(counts) - 1] + 1)
     starts = np.cumsum(sizes) - sizes
     sums = np.bincount(np.repeat(starts[row_file], counts) + postings["chunk"], weights=rarity[word] * share)
-    places = np.flatnonzero(sums)
-    files = np.searchsorted(starts, places, side="right") - 1
-    return positions[files], (places - starts[files]).astype(np.int32), sums[places].astype(np.float32)
+    places = np.flatnonzero(sums > 0)
+    of_file = np.diff(np.searchsorted(places, [*starts, len(sums)]))
+    numbers = places - np.repeat(starts, of_file)
+    return np.repeat(positions, of_file), numbers.astype(np.int32), sums[places].astype(np.float32)
 
 
 def background(query: NDArray[np.float32], unrelated: NDArray[np.float32]) -> float:

@@ -106,8 +106,13 @@ def postings(chunk_texts: Sequence[str], first: int = 0) -> tuple[dict[str, byte
         there = words(text)
         total += len(there)
         length = min(len(there), _MOST)
+        once = _pack(number, 1, length)
         for word, times in Counter(there).items():
-            found.setdefault(word, bytearray()).extend(_pack(number, min(times, _MOST), length))
+            entry = once if times == 1 else _pack(number, min(times, _MOST), length)
+            if (entries := found.get(word)) is None:
+                found[word] = bytearray(entry)
+            else:
+                entries += entry
     return {word: bytes(entries) for word, entries in found.items()}, total
 
 

@@ -104,7 +104,7 @@ class Chunks:
     async def begin(self, claim: Claim) -> bool:
         """Drop what an attempt that came to no end has left."""
         async with self._held(claim) as connection:
-            if connection:
+            if connection and claim.attempt > 1:
                 await connection.execute(_DROP, {"file": claim.position})
         return connection is not None
 

@@ -43,10 +43,17 @@ _SOCKET = f".s.PGSQL.{_PORT}"
 #: The longest path of a Unix socket, in bytes: `sun_path` holds 108 with the closing NUL (unix(7)).
 _SOCKET_PATH_BYTES = 107
 
+
+def _shared_buffers() -> str:
+    """A sixteenth of the machine's memory, 128 to 512 MiB: a search of a large store goes through its index there."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{min(max(memory // 16 // 2**20, 128), 512)}MB"
+
+
 #: Written into a new cluster's postgresql.conf, where whoever runs the server may change them.
 _INITIAL_SETTINGS = {
     "max_connections": "200",
-    "shared_buffers": "128MB",
+    "shared_buffers": _shared_buffers(),
     "max_wal_size": "512MB",
     "min_wal_size": "64MB",
     "jit": "off",  # compiling costs more than it saves on queries of milliseconds

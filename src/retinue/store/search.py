@@ -44,7 +44,10 @@ _FILTERED = """
 
 _NEAREST = "select file, number, similarity from nearest_chunks(%(id)s, %(vector)s, %(limit)s, %(files)s, %(exact)s)"
 
-_SIMILARITIES = "select similarity from chunk_similarities(%(id)s, %(vector)s, %(files)s, %(numbers)s)"
+_SIMILARITIES = """
+    select similarity
+    from chunk_similarities(%(id)s, %(vector)s, %(files)s::text::bigint[], %(numbers)s::text::int[])
+"""
 
 _POSTINGS = """
     with counted as (
@@ -215,7 +218,7 @@ class ChunkSearch:
         self, scope: StoreScope, vector: NDArray[np.float32], files: Sequence[int], numbers: Sequence[int]
     ) -> list[float | None]:
         """The cosines of given chunks, in their order; None for one that has no vector."""
-        values = {"files": list(files), "numbers": list(numbers)}
+        values = {"files": _array(files), "numbers": _array(numbers)}
         return [row[0] for row in await self._by_vector(_SIMILARITIES, scope, vector, values)]
 
     async def _by_vector(
@@ -238,7 +241,8 @@ class ChunkSearch:
             "files": scope.files,
             "most": _MOST_POSTINGS,
         }
-        return [(row[0], row[1], row[2]) for row in await self._database.rows(_POSTINGS, values)]
+        rows = await self._database.rows(_POSTINGS, values, binary=True)
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def found(self, project: str, hits: Sequence[Hit]) -> list[Found]:
         """The chunks of hits, in their order; those that are gone meanwhile are left out."""
@@ -260,6 +264,11 @@ class ChunkSearch:
         """All chunks of stores, file by file, in order; at most `limit`."""
         values = {"project": project, "stores": list(stores), "limit": limit}
         return await self.found(project, [Hit(*row) for row in await self._database.rows(_WHOLE, values)])
+
+
+def _array(numbers: Sequence[int]) -> str:
+    """Integers as the database reads an array: a tenth of what psycopg takes for a list."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _found(row: Row) -> Found:
