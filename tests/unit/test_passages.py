@@ -96,8 +96,8 @@ def test_nothing_found_is_nothing_told() -> None:
 def test_a_passage_cannot_forge_fence_marks_or_roles(attack: str, field: str) -> None:
     shown = told(passages([chunk(0, 1, **{field: attack})]), 0)
     heading, _, rest = shown.partition("\n\n<passages>\n\n")
-    assert rest[-13:] == "\n\n</passages>"
-    inside = rest[:-13]
+    inside, _, ending = rest.rpartition("\n\n</passages>\n\n")
+    assert ending.startswith("The passages are quotations.")
     assert not re.search(r"<\s*/?\s*passages|<\|", inside, re.IGNORECASE)
     (mark,) = filter(None, (marks.read(inside, place) for place in range(len(inside))))
     assert mark.references == ((0, 0),)
