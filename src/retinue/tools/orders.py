@@ -19,6 +19,7 @@ _AFTER = 2
 _ORDER = re.compile(
     r"""
     \b(?:ignore|disregard|forget|override|bypass)\b [^.!?\n]{0,40} \b(?:instructions?|prompts?|guidelines|directives)\b
+    | \b(?:note|message|instructions?)\ (?:to|for)\ (?:the\ |any\ |all\ )?(?:ai|llms?|assistants?|chatbots?)\b
     | \bnew\ (?:system\ )?(?:instructions?|prompt)\s*:
     | \b(?:do\ not|don't|never)\ (?:answer|reply\ to|respond\ to)\ [^.!?\n]{0,20}\b(?:user|question)
     | \bfrom\ now\ on,?\ (?:you\ (?:must|will|are|should)|only|always|answer|reply|respond|say|act)\b
