@@ -15,7 +15,7 @@ help:
 	@echo 'make serve   install what is missing and start Retinue on http://127.0.0.1:8000'
 	@echo 'make test    run all tests, fast ones first; ARGS="-k words" goes to pytest'
 	@echo 'make check   lint, formatting, types, import rules, then the tests'
-	@echo 'make bench   measure chat and runs beside floors and other servers, the local model, search, ingestion (needs node)'
+	@echo 'make bench   measure chat and runs beside floors and other servers, the local model, search, ingestion, code (needs node)'
 	@echo 'make bench-retrieval   measure what searches find in the collections in the folder DATA'
 	@echo 'make coverage-table   write docs/coverage.md: which official operations are served and tested'
 	@echo 'make clean   remove caches and build products; .venv and data stay'
@@ -41,6 +41,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python bench/local.py
 	$(BIN)/python bench/vectors.py
 	$(BIN)/python bench/ingestion.py
+	$(BIN)/python bench/sandbox.py
 
 bench-retrieval: $(VENV)/.installed-dev
 	$(BIN)/python bench/retrieval.py $(DATA)/* $(ARGS)

@@ -372,7 +372,8 @@ class Api:
     async def until(self, run: Json, *statuses: str) -> Json:
         """The run, as soon as it is in one of these statuses, by default a terminal one or `requires_action`."""
         wanted = statuses or ("completed", "incomplete", "failed", "cancelled", "expired", "requires_action")
-        async with asyncio.timeout(20):
+        # Code's first session starts slowly where the machine has much to do.
+        async with asyncio.timeout(60):
             while (run := await self.get(run_path(run)))["status"] not in wanted:
                 assert run["status"] in ("queued", "in_progress", "cancelling", "requires_action"), run
                 await asyncio.sleep(0.01)
@@ -419,7 +420,7 @@ def run_path(run: Json) -> str:
 
 def text(message: Json) -> str:
     """All text of a message."""
-    return "".join(part["text"]["value"] for part in message["content"])
+    return "".join(part["text"]["value"] for part in message["content"] if part["type"] == "text")
 
 
 def function(name: str, **properties: Any) -> Json:

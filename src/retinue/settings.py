@@ -52,6 +52,18 @@ _HTTP_URL = re.compile(rf"https?://{_HOST}(/[^\s?#]*)?")
 _HTTP_PROXY = re.compile(rf"https?://([^\s/?#@]*@)?{_HOST}/?")
 
 
+def _http_url(name: str, value: str | None) -> str | None:
+    if value is not None and not _HTTP_URL.fullmatch(value):
+        raise ValueError(f"a {name} is http:// or https://, a host, and perhaps a port and a path")
+    return value
+
+
+def _header_text(name: str, value: SecretStr | None) -> SecretStr | None:
+    if value and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+        raise ValueError(f"{name} must be of visible ASCII characters")
+    return value
+
+
 def default_data_folder() -> Path:
     """`$XDG_DATA_HOME/retinue`, or `~/.local/share/retinue`."""
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
@@ -102,9 +114,7 @@ class UpstreamSettings(BaseModel):
     @field_validator("base_url", mode="after")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
-        if value is not None and not _HTTP_URL.fullmatch(value):
-            raise ValueError("a base_url is http:// or https://, a host, and perhaps a port and a path")
-        return value
+        return _http_url("base_url", value)
 
     @field_validator("proxy", mode="after")
     @classmethod
@@ -116,9 +126,7 @@ class UpstreamSettings(BaseModel):
     @field_validator("api_key", mode="after")
     @classmethod
     def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
-            raise ValueError("an api_key is of visible ASCII characters")
-        return value
+        return _header_text("api_key", value)
 
 
 class ModelSettings(UpstreamSettings):
@@ -254,8 +262,10 @@ class Settings(BaseSettings):
     run_concurrency: int = Field(default=128, ge=1)
     #: Whether `retinue serve` also works on the queue.
     serve_worker: bool = True
-    #: Most steps of one run; one that has not come to an answer by then fails.
+    #: Most steps of one run; then the model is asked to answer without tools, and the run fails if it does not.
     run_max_turns: int = Field(default=64, ge=1)
+    #: Answers in a row whose calls of tools that Retinue runs have all failed; then as above.
+    run_max_tries: int = Field(default=5, ge=1)
     #: Milliseconds that a polling client is asked to wait (`openai-poll-after-ms`).
     poll_after_ms: int = Field(default=50, ge=1)
     #: Seconds of silence after which an event stream sends a comment, so that proxies keep it open.
@@ -326,6 +336,14 @@ class Settings(BaseSettings):
     image_url_expiry: float = Field(default=3600, ge=60)
 
     # --- code interpreter
+    #: What isolates sandboxes on this machine: `bubblewrap`, by namespaces, or `runsc`, by gVisor's kernel.
+    sandbox_runtime: Literal["bubblewrap", "runsc"] = "bubblewrap"
+    #: A Jupyter gateway that runs the code, in place of sandboxes on this machine: its URL, without `/api`.
+    sandbox_gateway: str | None = None
+    #: The token that the gateway asks for.
+    sandbox_gateway_token: SecretStr | None = None
+    #: The name of the gateway's kernel to use. Unset: its default.
+    sandbox_gateway_kernel: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
     #: Most sessions at once in one process, those that wait for their thread included.
     sandbox_max_sessions: int = Field(default=16, ge=1, le=1000)
     #: Sessions that are kept ready for threads that have none yet.
@@ -396,6 +414,16 @@ class Settings(BaseSettings):
                 if not re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9_.-]+", entry):
                     raise ValueError(f"'{entry}' is neither a network, nor an address, nor a host name") from None
         return value
+
+    @field_validator("sandbox_gateway", mode="after")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        return _http_url("sandbox_gateway", value)
+
+    @field_validator("sandbox_gateway_token", mode="after")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        return _header_text("sandbox_gateway_token", value)
 
     @field_validator("data", "models_folder", mode="after")
     @classmethod

@@ -35,7 +35,7 @@ class Echo:
         self.most = 0
         self.scopes: list[Scope] = []
 
-    def definition(self, run: Run) -> Json:
+    async def definition(self, project: str, run: Run) -> Json:
         return {"description": "Say it back.", "parameters": {"type": "object"}}
 
     def shown(self, identifier: str, arguments: str) -> ToolCall:
@@ -186,7 +186,24 @@ async def test_a_model_that_only_calls_tools_comes_to_an_end(api: Api, echo: Ech
     upstream.default = lambda request: Reply(tool_calls=[Call("code_interpreter", {"code": "x"})])
     run = await api.run(assistant=CODE)
     assert run["status"] == "failed"
-    assert len(await api.steps(run)) == 3
+    assert len(await api.steps(run)) == len(echo.scopes) == 3
+    assert [request.get("tool_choice", "auto") for request in upstream.requests] == ["auto"] * 3 + ["none"]
+
+
+@pytest.mark.settings(run_max_tries=3)
+async def test_a_model_that_tries_in_vain_is_asked_to_answer(api: Api, echo: Echo, upstream: ScriptedUpstream) -> None:
+    refused, fine = ([Call("code_interpreter", {"code": code})] for code in ("refuse", "x"))
+    tries = [refused, refused, [*refused, *fine], refused, refused, refused]
+    # Some servers let a model call tools although it may not: that is not heard.
+    upstream.script(*(Reply(tool_calls=calls) for calls in tries), Reply(text="It does not work.", tool_calls=fine))
+    run = await api.run(assistant=CODE, tool_choice="required")
+    assert run["status"] == "completed"
+    assert [step["type"] for step in await api.steps(run)] == ["tool_calls"] * 6 + ["message_creation"]
+    assert text((await api.messages(run["thread_id"]))[-1]) == "It does not work."
+    wanted = [request.get("tool_choice", "auto") for request in upstream.requests]
+    assert wanted == ["required"] + ["auto"] * 5 + ["none"]
+    assert "No more tools" in told(upstream)[-1][1]
+    assert all("No more tools" not in content for _, content in told(upstream)[:-1])
 
 
 async def test_what_must_be_called_is_called_once(api: Api, echo: Echo, upstream: ScriptedUpstream) -> None:

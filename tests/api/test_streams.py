@@ -32,10 +32,22 @@ def of(events: list[Event], name: str) -> Json:
 
 
 def said(events: list[Event]) -> str:
-    """The text that the message deltas add up to."""
-    parts = [event.data["delta"]["content"] for event in events if event.name == "thread.message.delta"]
-    assert all(len(part) == 1 and part[0]["index"] == 0 for part in parts)
-    return "".join(part[0]["text"]["value"] for part in parts)
+    """The text that the message deltas add up to; it stands behind the pictures."""
+    pictures: dict[str, list[str]] = {}
+    texts: list[str] = []
+    for event in events:
+        if event.name == "thread.message.created":
+            pictures[event.data["id"]] = []
+        elif event.name == "thread.message.delta":
+            (part,) = event.data["delta"]["content"]
+            # A reader who comes later has heard of the pictures before.
+            before = pictures.setdefault(event.data["id"], [""] * part["index"])
+            assert part["index"] == len(before), events
+            if part["type"] == "image_file":
+                before.append(part["image_file"]["file_id"])
+            else:
+                texts.append(part["text"]["value"])
+    return "".join(texts)
 
 
 def called(events: list[Event]) -> list[Json]:

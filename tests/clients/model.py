@@ -20,6 +20,8 @@ ENDLESS = "Count forever."
 REFUSED = "Fail."
 #: Asked for what begins so, it searches its files for the rest, where it can, and quotes what it finds.
 SEARCH = "Search for "
+#: Asked for what begins so, it runs the rest, where it can, and says what came of it.
+RUN = "Run "
 #: What it passes to functions, and answers where an answer must follow a schema.
 ARGUMENTS = {"city": "Oslo"}
 
@@ -37,7 +39,10 @@ def converse(request: Json) -> Reply:
         return Reply(tool_calls=[Call(name, ARGUMENTS) for name in about_cities])
     if request.get("response_format", {}).get("type") == "json_schema":
         return Reply(text=json.dumps(ARGUMENTS))
-    if asked.startswith(SEARCH) and "file_search" in [one["name"] for one in functions]:
+    names = [one["name"] for one in functions]
+    if asked.startswith(RUN) and "code_interpreter" in names:
+        return Reply(tool_calls=[Call("code_interpreter", {"code": asked.removeprefix(RUN)})])
+    if asked.startswith(SEARCH) and "file_search" in names:
         return Reply(tool_calls=[Call("file_search", {"query": asked.removeprefix(SEARCH)})])
     if asked == INSTRUCTIONS:
         return Reply(text="\n".join(message["content"] for message in messages if message["role"] == "system"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -13,7 +13,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from retinue.store.migrate import migrate
+from tests.clients.environments import Unavailable
 from tests.faults.harness import Site
+from tests.gateway import RunningGateway, kernel_gateway
 from tests.scripted import ScriptedUpstream
 
 _numbers = itertools.count()
@@ -51,3 +53,13 @@ async def site(tmp_path: Path, database: str, upstream: ScriptedUpstream) -> Asy
     site.configure(upstream.base_url)
     yield site
     await site.close()
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """A Jupyter gateway; one for all tests that leave it running."""
+    try:
+        with kernel_gateway(tmp_path_factory.mktemp("gateway")) as running:
+            yield running
+    except Unavailable as error:
+        pytest.skip(str(error))

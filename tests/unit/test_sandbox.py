@@ -73,6 +73,19 @@ def failing(error: int) -> int:
         ("x86_64", 41, (1, 1), ALLOW),  # socket: Unix
         ("x86_64", 41, (2, 1), ALLOW),  # IPv4
         ("x86_64", 41, (10, 1), ALLOW),  # IPv6
+        ("x86_64", 41, (1, 1, 6), failing(errno.EAFNOSUPPORT)),  # Unix, with a protocol that it does not have
+        ("x86_64", 41, (2, 1, 6), ALLOW),  # TCP
+        ("x86_64", 41, (10, 2, 17), ALLOW),  # UDP
+        ("x86_64", 41, (2, 1, 262), failing(errno.EAFNOSUPPORT)),  # MPTCP
+        ("x86_64", 41, (2, 3, 255), failing(errno.EAFNOSUPPORT)),  # raw IP
+        ("x86_64", 160, (7,), ALLOW),  # setrlimit: open files
+        ("x86_64", 160, (4,), failing(errno.EPERM)),  # setrlimit: core files
+        ("x86_64", 302, (0, 7, 4096), ALLOW),  # prlimit: open files
+        ("x86_64", 302, (0, 4, 0), ALLOW),  # prlimit: core files, asked for
+        ("x86_64", 302, (0, 4, 4096), failing(errno.EPERM)),  # prlimit: core files, changed
+        ("x86_64", 302, (0, 4, 1 << 32), failing(errno.EPERM)),
+        ("x86_64", 206, (), failing(errno.ENOSYS)),  # io_setup
+        ("x86_64", 294, (), failing(errno.ENOSYS)),  # inotify_init1
         ("x86_64", 41, (16, 3, 0), ALLOW),  # netlink: routes
         ("x86_64", 41, (16, 3, 12), failing(errno.EAFNOSUPPORT)),  # netlink: netfilter
         ("x86_64", 41, (38, 5), failing(errno.EAFNOSUPPORT)),  # AF_ALG
@@ -80,6 +93,9 @@ def failing(error: int) -> int:
         ("aarch64", 63, (), ALLOW),  # read
         ("aarch64", 117, (), failing(errno.EPERM)),  # ptrace
         ("aarch64", 198, (40, 1), failing(errno.EAFNOSUPPORT)),  # AF_VSOCK
+        ("aarch64", 0, (), failing(errno.ENOSYS)),  # io_setup
+        ("aarch64", 164, (4,), failing(errno.EPERM)),  # setrlimit: core files
+        ("aarch64", 261, (0, 4, 4096), failing(errno.EPERM)),  # prlimit: core files, changed
         ("aarch64", 220, (0x10000000,), failing(errno.EPERM)),  # clone into a user namespace
     ],
 )
@@ -176,6 +192,13 @@ async def test_a_file_that_is_too_long_is_not_read(folder: Folder) -> None:
         await content(folder, "long")
 
 
+async def test_no_more_than_a_thousand_files_are_listed(folder: Folder, data: Path) -> None:
+    for number in range(1100):
+        (data / f"link{number}").symlink_to("outside")
+        (data / f"{number}").touch()
+    assert len(folder.list()) == 1000
+
+
 async def test_names_that_are_no_text_are_not_listed(folder: Folder, data: Path) -> None:
     os.close(os.open(os.fsencode(data) + b"/\xff", os.O_CREAT))
     assert folder.list() == []
@@ -217,12 +240,14 @@ def collected(*messages: Message, most: int = 1000) -> list[Output]:
 def test_outputs_come_in_order_and_without_colours() -> None:
     outputs = collected(
         message("stream", {"name": "stdout", "text": "\x1b[31mred\x1b[0m\0"}),
+        message("stream", {"text": "\x1b]52;c;eA==\x07 \x9b2Jnew\x85\x1b"}),
         message("display_data", {"data": {"image/png": base64.b64encode(PNG).decode(), "text/plain": "<Figure>"}}),
         message("execute_result", {"data": {"text/plain": "2"}}),
         message("error", {"ename": "ValueError", "evalue": "x", "traceback": ["\x1b[0;31mTraceback", "ValueError: x"]}),
     )
     assert outputs == [
         Logs("red\ufffd"),
+        Logs("]52;c;eA==\x07 new\x85"),
         Image(PNG),
         Logs("2\n"),
         Failure("ValueError", "Traceback\nValueError: x"),
@@ -262,15 +287,21 @@ def test_a_message_that_is_not_as_it_should_be_says_nothing(lie: Message) -> Non
 
 
 def test_an_error_of_the_wrong_types_is_still_an_error() -> None:
-    assert collected(message("error", {"ename": 5, "traceback": {}})) == [Failure("5", "")]
+    nested: list[object] = []
+    for _ in range(2000):
+        nested = [nested]
+    for name, traceback in ((5, {}), (nested, nested), (None, [5, nested])):
+        assert collected(message("error", {"ename": name, "traceback": traceback})) == [Failure("Error", "")]
 
 
 def test_a_run_that_says_too_much_is_flooding() -> None:
-    collector = Collector(lambda _: None, 1000)
-    collector.count(message("stream", size=FLOOD))
-    assert not collector.flooded
-    collector.count(message("stream", size=1))
-    assert collector.flooded
+    for size in (FLOOD, 0):
+        collector = Collector(lambda _: None, 1000)
+        said = 0
+        while not collector.flooded:
+            collector.count(message("stream", size=size))
+            said += 1
+        assert said <= 200_000
 
 
 # --- messages
@@ -328,6 +359,14 @@ def test_a_data_folder_inside_of_python_is_hidden(tmp_path: Path, monkeypatch: p
     hidden = command.hidden([prefix / "share" / "data", tmp_path / "elsewhere"])
     assert str(tmp_path / "link" / "share" / "data") in hidden
     assert not any("elsewhere" in path for path in hidden)
+
+
+def test_python_may_have_been_started_by_a_roundabout_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = command.shown(), command.kernel_command(3, {}), command.environment()
+    monkeypatch.setattr(sys, "executable", sys.executable.replace("/bin/", "/lib/../bin/"))
+    for name in ("prefix", "exec_prefix"):
+        monkeypatch.setattr(sys, name, f"{getattr(sys, name)}/lib/..")
+    assert (command.shown(), command.kernel_command(3, {}), command.environment()) == plain
 
 
 def test_nothing_of_the_environment_gets_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,15 @@ from retinue.runs.replay import Replay
 from retinue.runs.turn import Turn
 from retinue.store.runs import RunView
 from retinue.wire.common import WireObject
-from retinue.wire.messages import Message, MessageDelta, TextContent
+from retinue.wire.messages import (
+    ImageFile,
+    ImageFileContent,
+    Message,
+    MessageDelta,
+    TextContent,
+    TextDelta,
+    TextDeltaContent,
+)
 from retinue.wire.runs import CompletionUsage, Run
 from retinue.wire.steps import (
     FileSearchCall,
@@ -53,9 +61,15 @@ class Sink:
 
 
 def text_of(message: Message) -> str:
-    (part,) = message.content
+    (part,) = [part for part in message.content if not isinstance(part, ImageFileContent)]
     assert isinstance(part, TextContent)
     return part.text.value
+
+
+def texts_of(events: list[tuple[str, WireObject]]) -> list[TextDelta]:
+    """What the deltas bring of the text."""
+    parts = [data.delta.content[0] for _, data in events if isinstance(data, MessageDelta)]
+    return [part.text for part in parts if isinstance(part, TextDeltaContent)]
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=10))
@@ -66,7 +80,7 @@ def test_deltas_add_up_to_the_message(pieces: list[str]) -> None:
         turn.add_text(piece)
     turn.complete(USAGE)
     (new,) = turn.new_messages()
-    texts = [data.delta.content[0].text for _, data in sink.events if isinstance(data, MessageDelta)]
+    texts = texts_of(sink.events)
     deltas = [text.value for text in texts]
     assert [text.annotations for text in texts] == [[]] + [None] * (len(pieces) - 1)
     assert text_of(new.message) == "".join(deltas) == "".join(pieces).replace("\x00", "\ufffd")
@@ -81,10 +95,19 @@ PIECES = st.sampled_from(
 )
 
 
-@given(st.lists(PIECES | st.text(min_size=1, max_size=3), min_size=1, max_size=12), st.booleans())
-def test_citations_come_with_their_text_live_and_later(pieces: list[str], cut: bool) -> None:
+PICTURES = [ImageFileContent(type="image_file", image_file=ImageFile(file_id=f"file-{number}")) for number in range(2)]
+
+
+@given(
+    st.lists(PIECES | st.text(min_size=1, max_size=3), min_size=1, max_size=12),
+    st.booleans(),
+    st.sampled_from([[], PICTURES]),
+)
+def test_citations_come_with_their_text_live_and_later(
+    pieces: list[str], cut: bool, pictures: list[ImageFileContent]
+) -> None:
     sink = Sink()
-    turn = Turn(RUN, sink, {}, Sources([searched("Voles eat grass.")]))
+    turn = Turn(RUN, sink, {}, Sources([searched("Voles eat grass.")]), pictures)
     known: list[tuple[str, str, list[Json]]] = []
     for piece in pieces:
         turn.add_text(piece)
@@ -126,13 +149,13 @@ def replayed(turn: Turn, after: str | None = None) -> list[tuple[str, WireObject
 
 def read(events: list[tuple[str, WireObject]]) -> tuple[str, str, list[Json]]:
     """The last id, the text and the annotations of some events."""
-    texts = [data.delta.content[0].text for _, data in events if isinstance(data, MessageDelta)]
+    texts = texts_of(events)
     annotations = [one.model_dump(exclude={"index"}) for text in texts for one in text.annotations or ()]
     return events[-1][0] if events else "", "".join(text.value for text in texts), annotations
 
 
 def annotations_of(message: Message) -> list[Json]:
-    (part,) = message.content
+    part = message.content[-1]
     assert isinstance(part, TextContent)
     return [one.model_dump() for one in part.text.annotations]
 

@@ -218,13 +218,23 @@ def _sandbox(settings: Settings) -> Finding:
             await sandboxes.close()
 
     why_not = asyncio.run(look())
+    if settings.sandbox_gateway:
+        good = "code runs in the kernels of the Jupyter gateway, which has to isolate them"
+        remedy = "See to the gateway, and to the settings `sandbox_gateway`, `…_token` and `…_kernel`."
+    elif settings.sandbox_runtime == "runsc":
+        good = "code runs isolated, by gVisor"
+        remedy = "gVisor needs root and the program `runsc`. Without it set `sandbox_runtime` to `bubblewrap`."
+    else:
+        good = "code runs isolated"
+        remedy = (
+            "It needs user namespaces: in a container `--security-opt seccomp=unconfined --security-opt "
+            "systempaths=unconfined`, on Ubuntu `sysctl kernel.apparmor_restrict_unprivileged_userns=0`."
+        )
     return Finding(
         "Sandbox of the code interpreter",
         why_not is None,
-        why_not or "code runs isolated",
-        "Without it everything works but the code interpreter, which answers with an error. It needs user namespaces: "
-        "in a container `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`, on Ubuntu "
-        "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`.",
+        why_not or good,
+        f"Without it everything works but the code interpreter, which answers with an error. {remedy}",
         optional=True,
     )
 

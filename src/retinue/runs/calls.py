@@ -87,6 +87,7 @@ class Calls:
         served = self.served[done.call.id]
         served.output = storable(done.output)
         served.files = dict(done.files)
+        served.failed = done.failed
 
     def _begin(self, delta: ToolCallDelta, arguments: str) -> ToolCall:
         identifier, name = self._identifier(delta.id), storable(delta.name or "")

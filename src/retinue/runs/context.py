@@ -22,6 +22,9 @@ from . import images
 #: However small the window, the model sees this many tokens of the thread.
 _LEAST_BUDGET = 256
 
+#: What the model is told where it may call no more tools.
+_CLOSING = "\n[No more tools can be called now. Answer the user with what there is, and say plainly what did not work.]"
+
 _CUT = "\n[… this message is longer than the model's context; the rest is left out …]"
 
 
@@ -35,14 +38,26 @@ def message_tokens(message: Message) -> int:
 _IMAGE_TOKENS = {"auto": 765, "high": 765, "low": 85}
 
 
+#: What a model is told of a picture in an assistant's message.
+_PICTURE = "[A picture that the user sees.]"
+
+
 def images_of(message: Message) -> list[ImageUrlContent | ImageFileContent]:
-    """All pictures of a message."""
+    """The pictures of a message that a model is shown: those of users. Models take none from an assistant."""
+    if message.role == "assistant":
+        return []
     return [part for part in message.content if isinstance(part, ImageUrlContent | ImageFileContent)]
 
 
 def text_of(message: Message) -> str:
-    """All text of a message."""
-    return "\n".join(part.text.value for part in message.content if isinstance(part, TextContent))
+    """All text of a message; an assistant's pictures are told in words."""
+    told: list[str] = []
+    for part in message.content:
+        if isinstance(part, TextContent):
+            told.append(part.text.value)
+        elif message.role == "assistant" and isinstance(part, ImageUrlContent | ImageFileContent):
+            told.append(_PICTURE)
+    return "\n".join(told)
 
 
 def check_images(messages: Sequence[Message], model: ServedModel) -> None:
@@ -65,7 +80,10 @@ async def build(
     steps: Sequence[RunStep],
     model: ServedModel,
     offered: Offered,
+    tools: Sequence[Json],
     window: int,
+    *,
+    closing: bool = False,
 ) -> ChatRequest:
     """The next request to the model.
 
@@ -76,7 +94,9 @@ async def build(
         steps: its steps so far, oldest first.
         model: the model that will be asked.
         offered: the run's tools that Retinue runs itself.
+        tools: all of its tools, as the model is told of them.
         window: tokens that the prompt may have.
+        closing: whether the model is to answer now, without calling further tools.
 
     Returns:
         A request whose messages are, by estimate, within the window; the run's own steps are never left out.
@@ -84,15 +104,16 @@ async def build(
     Raises:
         InvalidRequest: see `check_images`.
     """
-    tools = functions.definitions(run, offered)
     calls = _calls(steps)
-    budget = max(_LEAST_BUDGET, room(run, steps, offered, window))
+    budget = max(_LEAST_BUDGET, room(run, steps, tools, window))
     conversation = await _conversation(store, project, run, steps, calls, model, budget)
+    if closing and conversation and conversation[-1]["role"] == "tool":
+        conversation[-1]["content"] += _CLOSING
     system: list[Json] = [{"role": "system", "content": run.instructions}] if run.instructions else []
     return ChatRequest(
         messages=[*system, *conversation],
-        tools=tools,
-        tool_choice=functions.choice(run, offered, called=bool(calls)),
+        tools=list(tools),
+        tool_choice="none" if closing else functions.choice(run, offered, called=bool(calls)),
         parallel_tool_calls=run.parallel_tool_calls,
         response_format=None if run.response_format == "auto" else run.response_format.model_dump(),
         # 1 is what the API shows where nobody chose: then the model's server uses what suits the model.
@@ -103,16 +124,16 @@ async def build(
     )
 
 
-def room(run: Run, steps: Sequence[RunStep], offered: Offered, window: int) -> int:
+def room(run: Run, steps: Sequence[RunStep], tools: Sequence[Json], window: int) -> int:
     """How many tokens of a window are left beside instructions, tools and what the run's tools have said so far.
 
     Args:
         run: the run.
         steps: its steps so far.
-        offered: the run's tools that Retinue runs itself.
+        tools: all of its tools, as the model is told of them.
         window: tokens that the prompt may have.
     """
-    parts = [*functions.definitions(run, offered), *chain(*_calls(steps).values())]
+    parts = [*tools, *chain(*_calls(steps).values())]
     return window - estimate_tokens(run.instructions) - sum(estimate_tokens(to_json(part).decode()) for part in parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Literal, Protocol
@@ -14,22 +15,23 @@ import structlog
 from ..accounts.keys import Caller
 from ..accounts.usage import UsageMeter
 from ..errors import ApiError, ContextOverflow, ModelError, Unavailable
-from ..inference.chat import ChatRequest, Finished, TextDelta
+from ..inference.chat import ChatRequest, Finished, Json, TextDelta
 from ..inference.models import Models, ServedModel
 from ..settings import Settings
 from ..store.runs import Claim, Commit
 from ..store.store import Store
+from ..tools import functions
 from ..tools.tool import Toolbox
 from ..wire.common import WireObject
 from ..wire.events import EventName
 from ..wire.runs import CompletionUsage, LastError, Run, RunIncompleteDetails, RunStatus
 from ..wire.steps import RunStep
-from . import context
+from . import context, images
 from .calls import storable
 from .citations import Sources
 from .follow import Watch
 from .replay import ended, moment
-from .serving import serve
+from .serving import failures, serve
 from .state import change, sources
 from .turn import Turn
 
@@ -89,6 +91,8 @@ class Driver:
         self._owner = owner
         self._watch = watch
         self._offered = toolbox.offered(claim.run)
+        #: All tools of the run, as the model is told of them.
+        self._tools: list[Json] = []
         self._meter = meter
         self._listener = listener
         self._turn: Turn | None = None
@@ -141,16 +145,28 @@ class Driver:
 
     async def _work(self) -> None:
         model = self._models.resolve(self.run.model)
+        written = await self._written_before()
+        self._tools = await functions.definitions(self._project, self.run, self._offered)
         while True:
-            if len(self._steps) >= self._settings.run_max_turns:
-                raise ModelError(f"The run has made {len(self._steps)} steps and did not come to an answer.")
             if limit := self._used_up():
                 return await self.end("incomplete", RunIncompleteDetails(reason=limit))
-            known = Sources(self._steps)
+            known = Sources(self._steps, written)
             await known.read()
-            turn = self._turn = Turn(self.run, self, self._offered, known)
+            turn = self._turn = Turn(self.run, self, self._offered, known, images.drawn(self._steps))
             if not await self._conclude(turn, await self._ask(model, turn)):
                 return None
+
+    async def _written_before(self) -> Mapping[str, str]:
+        """The files that answers may link to although this run has not written them: see `Steps.files_before`."""
+        if any(tool.type == "code_interpreter" for tool in self.run.tools):
+            return await self._store.steps.files_before(self._project, self.run.thread_id, self.run.id)
+        return {}
+
+    @property
+    def _closing(self) -> bool:
+        """Whether the model has called tools often enough, or in vain often enough, and must answer now."""
+        tries = failures(self._steps)
+        return len(self._steps) >= self._settings.run_max_turns or tries >= self._settings.run_max_tries
 
     async def _ask(self, model: ServedModel, turn: Turn) -> Finished:
         """One call of the model; shrinks the window when the prompt proves too long."""
@@ -160,7 +176,15 @@ class Driver:
         for attempt in range(_MOST_SHRINKS + 1):
             self._window = window
             request = await context.build(
-                self._store, self._project, self.run, self._steps, model, self._offered, window
+                self._store,
+                self._project,
+                self.run,
+                self._steps,
+                model,
+                self._offered,
+                self._tools,
+                window,
+                closing=self._closing,
             )
             try:
                 return await self._listen(model, turn, replace(request, max_tokens=self._tokens_left()))
@@ -178,7 +202,7 @@ class Driver:
                     turn.add_text(event.text)
                 elif isinstance(event, Finished):
                     finished = event
-                else:
+                elif not self._closing:
                     if turn.writing:
                         await self._close_message(turn)
                     turn.add_call(event)
@@ -231,8 +255,10 @@ class Driver:
             error = ModelError("The model's content filter stopped the answer.", run_code="invalid_prompt")
             await self._fail(error)
             return False
+        if self._closing and not turn.begun:
+            raise ModelError(f"The run has made {len(self._steps)} steps and did not come to an answer.")
         turn.complete(usage)
-        room = context.room(self.run, [*self._steps, *turn.steps], self._offered, self._window)
+        room = context.room(self.run, [*self._steps, *turn.steps], self._tools, self._window)
         await serve(self._project, self.run, turn.calls_before, turn.pending(), turn, room)
         if action := turn.ask_client():
             patch = change("requires_action", required_action=action.model_dump())

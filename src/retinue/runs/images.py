@@ -1,15 +1,16 @@
-"""Pictures that lie in files, as the model is sent them."""
+"""Pictures that lie in files: those that the model is sent, and those that code has drawn for the user."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..inference.chat import Json
 from ..inference.images import media_type
 from ..store.files import blob_of
 from ..store.store import Store
-from ..wire.messages import ImageFile
+from ..wire.messages import ImageFile, ImageFileContent
+from ..wire.steps import CodeInterpreterToolCall, ImageOutput, MessageCreationDetails, RunStep
 
 #: Largest picture that a model is sent: OpenAI's limit.
 _MOST_BYTES = 20 * 1024 * 1024
@@ -34,6 +35,24 @@ async def load(store: Store, project: str, images: Iterable[ImageFile]) -> dict[
             if kind := media_type(content):
                 urls[identifier] = f"data:{kind};base64,{b64encode(content).decode()}"
     return urls
+
+
+def drawn(steps: Sequence[RunStep]) -> list[ImageFileContent]:
+    """What the next message of a run begins with: the pictures that code has drawn since the last one, in their order.
+
+    Args:
+        steps: of the run so far, oldest first.
+    """
+    pictures: list[ImageFileContent] = []
+    for step in steps:
+        if isinstance(step.step_details, MessageCreationDetails):
+            pictures.clear()
+            continue
+        calls = [call for call in step.step_details.tool_calls if isinstance(call, CodeInterpreterToolCall)]
+        outputs = [output for call in calls for output in call.code_interpreter.outputs]
+        files = [output.image.file_id for output in outputs if isinstance(output, ImageOutput)]
+        pictures += [ImageFileContent(type="image_file", image_file=ImageFile(file_id=file)) for file in files]
+    return pictures
 
 
 def as_part(image: ImageFile, urls: dict[str, str]) -> Json:

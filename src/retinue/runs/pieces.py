@@ -1,9 +1,18 @@
-"""Tool calls cut into the pieces that stream events carry."""
+"""Messages and tool calls cut into the pieces that stream events carry."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..wire.messages import (
+    AnnotationDelta,
+    ImageFileContent,
+    ImageFileDeltaContent,
+    MessageDelta,
+    MessageDeltaBody,
+    TextDelta,
+    TextDeltaContent,
+)
 from ..wire.steps import (
     CodeInterpreterCall,
     CodeInterpreterDelta,
@@ -20,6 +29,26 @@ from ..wire.steps import (
     ToolCall,
     ToolCallDelta,
 )
+
+
+def picture_piece(message: str, index: int, picture: ImageFileContent) -> MessageDelta:
+    """A picture of the message with this id, which is its part number `index`."""
+    part = ImageFileDeltaContent(index=index, **picture.model_dump())
+    return MessageDelta(id=message, delta=MessageDeltaBody(content=[part]))
+
+
+def text_piece(message: str, index: int, text: str, annotations: list[AnnotationDelta] | None) -> MessageDelta:
+    """A piece of a message's text.
+
+    Args:
+        message: its id.
+        index: which of its parts the text is: pictures come before it.
+        text: the piece.
+        annotations: those that come with it. The first piece brings the list that clients collect them in, empty or
+            not; None for a later piece without any.
+    """
+    part = TextDeltaContent(index=index, text=TextDelta(value=text, annotations=annotations))
+    return MessageDelta(id=message, delta=MessageDeltaBody(content=[part]))
 
 
 def size(call: ToolCall) -> int:

@@ -14,16 +14,7 @@ from ..errors import InvalidRequest
 from ..store.runs import RunView
 from ..wire.common import WireObject
 from ..wire.events import EventName
-from ..wire.messages import (
-    Annotation,
-    Message,
-    MessageDelta,
-    MessageDeltaBody,
-    Text,
-    TextContent,
-    TextDelta,
-    TextDeltaContent,
-)
+from ..wire.messages import Annotation, ImageFileContent, Message, Text, TextContent
 from ..wire.runs import Run, RunStatus
 from ..wire.steps import (
     FunctionToolCall,
@@ -36,7 +27,7 @@ from ..wire.steps import (
     ToolCallsDetails,
 )
 from .citations import numbered
-from .pieces import piece, place, size
+from .pieces import picture_piece, piece, place, size, text_piece
 from .turn import required_action
 
 
@@ -61,22 +52,25 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """A message's text, which may grow still."""
+class _Content:
+    """A message's pictures, and the text behind them, which may grow still unless it has `ended`."""
 
     message: str
+    pictures: list[ImageFileContent]
     text: str
     annotations: list[Annotation]
+    ended: bool
 
     def since(self, at: str | None) -> Iterator[Event]:
-        """What follows after the first `at` characters."""
-        known = int(at or 0)
-        if len(self.text) > known:
+        """What follows after the first `at` pictures and characters."""
+        known, before = int(at or 0), len(self.pictures)
+        for index, picture in enumerate(self.pictures[known:], known):
+            yield Event("thread.message.delta", picture_piece(self.message, index, picture), str(index + 1))
+        known = max(0, known - before)
+        if len(self.text) > known or (self.ended and at is None and not self.text and not self.pictures):
             new = numbered(self.annotations, sum(one.end_index <= known for one in self.annotations))
-            text = TextDelta(value=self.text[known:], annotations=new if new or not known else None)
-            content = TextDeltaContent(index=0, text=text)
-            delta = MessageDelta(id=self.message, delta=MessageDeltaBody(content=[content]))
-            yield Event("thread.message.delta", delta, str(len(self.text)))
+            delta = text_piece(self.message, before, self.text[known:], new if new or not known else None)
+            yield Event("thread.message.delta", delta, str(before + len(self.text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +124,7 @@ class Replay:
                 self._last = event.id
                 yield event
 
-    def _find(self, entries: list[Event | _Text | _Calls], run: Run) -> tuple[int, str | None]:
+    def _find(self, entries: list[Event | _Content | _Calls], run: Run) -> tuple[int, str | None]:
         """Where to go on: the entry, and what is known of it."""
         owner, _, at = (self._last or "").partition(".")
         if not self._last or owner == run.thread_id:
@@ -139,20 +133,20 @@ class Replay:
             if isinstance(entry, Event):
                 if entry.id == self._last:
                     return index + 1, None
-            elif owner == (entry.message if isinstance(entry, _Text) else entry.step) and _is_place(entry, at):
+            elif owner == (entry.message if isinstance(entry, _Content) else entry.step) and _is_place(entry, at):
                 return index, at
         message = f"Run {run.id} has no event '{self._last}', or no longer: leave `after` out to get all its events."
         raise InvalidRequest(message, param="after")
 
 
-def _is_place(entry: _Text | _Calls, at: str) -> bool:
+def _is_place(entry: _Content | _Calls, at: str) -> bool:
     numbers = at.split("-")
-    return len(numbers) <= (1 if isinstance(entry, _Text) else len(entry.calls)) and all(
+    return len(numbers) <= (1 if isinstance(entry, _Content) else len(entry.calls)) and all(
         number.isascii() and number.isdigit() and len(number) < 10 for number in numbers
     )
 
 
-def _events(view: RunView) -> Iterator[Event | _Text | _Calls]:
+def _events(view: RunView) -> Iterator[Event | _Content | _Calls]:
     """Everything that has happened, in order."""
     run, done = view.run, 0
     yield _run(run, "created", "created")
@@ -231,13 +225,14 @@ def _message_of(step: RunStep, view: RunView) -> Message | None:
     return view.messages.get(details.message_creation.message_id)
 
 
-def _message_begin(message: Message) -> Iterator[Event | _Text]:
+def _message_begin(message: Message) -> Iterator[Event | _Content]:
     blank = {"status": "in_progress", "content": [], "completed_at": None, "incomplete_at": None}
     begun = message.model_copy(update={**blank, "incomplete_details": None})
     yield Event("thread.message.created", begun, "created")
     yield Event("thread.message.in_progress", begun, "in_progress")
+    pictures = [part for part in message.content if isinstance(part, ImageFileContent)]
     text = next((part.text for part in message.content if isinstance(part, TextContent)), Text(value=""))
-    yield _Text(message.id, text.value, text.annotations)
+    yield _Content(message.id, pictures, text.value, text.annotations, message.status != "in_progress")
 
 
 def _ended_message(message: Message) -> EventName:

@@ -13,7 +13,7 @@ from ..errors import ApiError, InvalidRequest
 from ..inference.chat import Json
 from ..tools.tool import Scope, Served
 from ..wire.runs import Run
-from ..wire.steps import ToolCall
+from ..wire.steps import RunStep, ToolCall
 from .calls import Pending
 
 log = structlog.get_logger(__name__)
@@ -63,11 +63,26 @@ async def _serve(pending: Pending, scope: Scope, shown: Shown) -> None:
     try:
         done = await pending.tool.serve(scope, call, _parsed(pending.arguments), report)
     except ApiError as error:
-        done = Served(call, f"Error: {error.message}")
+        done = Served(call, f"Error: {error.message}", failed=True)
     except Exception:
         log.exception("tool failed on a defect", tool=pending.tool.type, run=scope.run.id)
-        done = Served(call, "Error: something went wrong on the server.")
+        done = Served(call, "Error: something went wrong on the server.", failed=True)
     shown.finish_call(pending.index, done)
+
+
+def failures(steps: Sequence[RunStep]) -> int:
+    """How many of a run's answers, counted from the last one back, had calls of Retinue's tools that all failed.
+
+    Args:
+        steps: of the run so far, oldest first.
+    """
+    count = 0
+    for step in reversed(steps):
+        if step.type == "tool_calls":
+            if not step.served or not all(served.failed for served in step.served.values()):
+                break
+            count += 1
+    return count
 
 
 def _parsed(arguments: str) -> Json:

@@ -13,16 +13,7 @@ from ..store.ids import new_id
 from ..tools.tool import Offered, Served
 from ..wire.common import JsonObjectFormat, JsonSchemaResponseFormat, WireObject
 from ..wire.events import EventName
-from ..wire.messages import (
-    IncompleteDetails,
-    Message,
-    MessageDelta,
-    MessageDeltaBody,
-    Text,
-    TextContent,
-    TextDelta,
-    TextDeltaContent,
-)
+from ..wire.messages import ImageFileContent, IncompleteDetails, Message, Text, TextContent
 from ..wire.runs import CompletionUsage, RequiredAction, Run, SubmitToolOutputsAction
 from ..wire.steps import (
     FunctionToolCall,
@@ -41,7 +32,7 @@ from ..wire.tools import FunctionCall, RequiredToolCall
 from .calls import Calls, Pending, storable
 from .citations import Answer, Sources, numbered
 from .context import message_tokens
-from .pieces import piece, place, size
+from .pieces import picture_piece, piece, place, size, text_piece
 
 #: Seconds after which an answer that still comes in is worth writing, so that others see it in the making.
 _WORTH_SHOWING = 0.5
@@ -78,7 +69,9 @@ class Sink(Protocol):
 class Turn:
     """What one call of the model brings."""
 
-    def __init__(self, run: Run, sink: Sink, offered: Offered, sources: Sources) -> None:
+    def __init__(
+        self, run: Run, sink: Sink, offered: Offered, sources: Sources, pictures: Sequence[ImageFileContent] = ()
+    ) -> None:
         """Begin.
 
         Args:
@@ -86,9 +79,11 @@ class Turn:
             sink: where events go.
             offered: the tools of the run that Retinue runs itself.
             sources: what the answer may cite.
+            pictures: what the message begins with, if there is one: code has drawn them for it.
         """
         self._run = run
         self._sink = sink
+        self._pictures = pictures
         self._text: list[str] = []
         self._length = 0
         self._calls_before = sources.calls
@@ -149,12 +144,16 @@ class Turn:
         annotations = numbered(self._answer.annotations, self._annotated)
         self._annotated += len(annotations)
         if self._sink.heard:
-            # The first piece brings the list that clients collect annotations in.
-            value = TextDelta(value=text, annotations=annotations if annotations or not self._text else None)
-            content = TextDeltaContent(index=0, text=value)
-            delta = MessageDelta(id=self._message.id, delta=MessageDeltaBody(content=[content]))
-            self._sink.emit("thread.message.delta", delta, str(self._length))
+            shown = annotations if annotations or not self._text else None
+            delta = text_piece(self._message.id, len(self._pictures), text, shown)
+            self._sink.emit("thread.message.delta", delta, str(len(self._pictures) + self._length))
         self._text.append(text)
+
+    def _end_text(self, message: Message) -> None:
+        """Nothing follows. An empty message is told too: clients look for the part that they heard of last in it."""
+        self._let_go(self._answer.finish())
+        if not self._text and not self._pictures:
+            self._sink.emit("thread.message.delta", text_piece(message.id, 0, "", []), "0")
 
     @property
     def calls_before(self) -> int:
@@ -212,7 +211,7 @@ class Turn:
     def close_message(self) -> None:
         """The text is whole, if there is any."""
         if self._message and self._message_step:
-            self._let_go(self._answer.finish())
+            self._end_text(self._message)
             now = int(time.time())
             self._fill(self._message, status="completed", completed_at=now)
             self._message_step.status = "completed"
@@ -237,7 +236,7 @@ class Turn:
         """The run ends in the middle of this answer; what there is of it is kept."""
         now = int(time.time())
         if self._message and self.writing:
-            self._let_go(self._answer.finish())
+            self._end_text(self._message)
             details = IncompleteDetails(reason=reason)
             self._fill(self._message, status="incomplete", incomplete_at=now, incomplete_details=details)
         for step in self.steps:
@@ -284,7 +283,10 @@ class Turn:
         return "".join(self._text)
 
     def _fill(self, message: Message, **fields: object) -> None:
-        message.content = [TextContent(text=Text(value=self._value, annotations=list(self._answer.annotations)))]
+        message.content = list(self._pictures)
+        if self._text or not self._pictures:
+            text = Text(value=self._value, annotations=list(self._answer.annotations))
+            message.content.append(TextContent(text=text))
         for name, value in fields.items():
             setattr(message, name, value)
 
@@ -304,6 +306,9 @@ class Turn:
         )
         self._sink.emit("thread.message.created", self._message, "created")
         self._sink.emit("thread.message.in_progress", self._message, "in_progress")
+        for index, picture in enumerate(self._pictures):
+            self._size += 1
+            self._sink.emit("thread.message.delta", picture_piece(identifier, index, picture), str(index + 1))
 
     def _begin_step(
         self, kind: Literal["message_creation", "tool_calls"], details: MessageCreationDetails | ToolCallsDetails

@@ -18,7 +18,7 @@ _MOUNT = Path("/sys/fs/cgroup")
 _NAME = "retinue-sandbox-"
 
 #: Files that not every kernel has.
-_OPTIONAL = ("memory.swap.max", "memory.oom.group")
+_OPTIONAL = ("memory.swap.max", "memory.oom.group", "memory.memsw.limit_in_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +40,41 @@ class Group:
 
 
 def make(memory: int, processes: int) -> Group:
-    """Groups for a sandbox that may use so many bytes and processes; an empty one where none can be had."""
+    """Groups for a sandbox that may use so many bytes and processes; an empty one where none can be had.
+
+    In a group, all its processes together get as much of a busy processor as one other process or group.
+    """
     name = f"{_NAME}{os.getpid()}-{secrets.token_hex(4)}"
     own = _own()
     if "" in own:  # version 2 has one hierarchy, without a name
         limits = {"memory.max": memory, "memory.swap.max": 0, "memory.oom.group": 1, "pids.max": processes}
         # A group with processes of its own has no limited children: then the group above it may be ours as well.
         for parent in (own[""], own[""].parent):
-            with suppress(OSError):
-                (parent / "cgroup.subtree_control").write_text("+memory +pids")
+            for controller in ("memory", "pids", "cpu"):
+                with suppress(OSError):
+                    (parent / "cgroup.subtree_control").write_text(f"+{controller}")
             if folder := _made(parent / name, limits):
                 return Group((folder,))
+    by_controller = {
+        "memory": {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory},
+        "pids": {"pids.max": processes},
+        "cpu": {},
+    }
     folders = [
         folder
-        for controller, limits in (("memory", {"memory.limit_in_bytes": memory}), ("pids", {"pids.max": processes}))
+        for controller, limits in by_controller.items()
         if controller in own and (folder := _made(own[controller] / name, limits))
     ]
     return Group(tuple(folders))
 
 
 def sweep() -> None:
-    """Remove groups that an owner left which has been killed."""
-    for parent in {place for own in _own().values() for place in (own, own.parent)}:
-        with suppress(OSError):
-            for folder in parent.glob(f"{_NAME}*"):
-                owner = folder.name.removeprefix(_NAME).partition("-")[0]
-                if not Path("/proc", owner).exists():
+    """Remove groups that an owner left which has been killed: one in this process's group, or in one beside it."""
+    for parent in {own.parent for own in _own().values()}:
+        for folder in (*parent.glob(f"{_NAME}*"), *parent.glob(f"*/{_NAME}*")):
+            owner = folder.name.removeprefix(_NAME).partition("-")[0]
+            if not Path("/proc", owner).exists():
+                with suppress(OSError):
                     folder.rmdir()
 
 

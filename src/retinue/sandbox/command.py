@@ -69,7 +69,8 @@ def bubblewrap_arguments(sources: Sources, environment: dict[str, str], filter_f
     # Shorter paths first: what lies in another folder is mounted over it.
     for path, inside in sorted(sources.shown, key=lambda shown: len(shown[1])):
         arguments += ["--ro-bind", path, inside]
-    for path in sources.hidden:
+    # The first process is bubblewrap's, under the same account and without limits: code could write into its memory.
+    for path in (*sources.hidden, "/proc/1"):
         arguments += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
     return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", DATA]
 
@@ -133,14 +134,14 @@ def hidden(private: Iterable[Path]) -> list[str]:
 
 def kernel_command(socket: int, limits: dict[str, int]) -> list[str]:
     """The command inside: the kernel, told the number of its socket and its limits (names of RLIMIT constants)."""
-    return [sys.executable, "-s", "-P", _PROGRAM, str(socket), *(f"{name}={value}" for name, value in limits.items())]
+    return [_python(), "-s", "-P", _PROGRAM, str(socket), *(f"{name}={value}" for name, value in limits.items())]
 
 
 def environment() -> dict[str, str]:
     """The environment inside: nothing of the host's."""
     threads = str(min(4, len(os.sched_getaffinity(0))))
     found = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{Path(_python()).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": HOME,
         "LANG": "C.UTF-8",
         "TMPDIR": "/tmp",  # noqa: S108 (inside)
@@ -157,8 +158,14 @@ def environment() -> dict[str, str]:
     return found
 
 
+def _python() -> str:
+    # Started as `../bin/python` it is called that, through a folder that a sandbox does not have.
+    return os.path.normpath(sys.executable)
+
+
 def _prefixes() -> set[str]:
-    return {sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), sys.exec_prefix, sys.base_exec_prefix}
+    found = {sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), sys.exec_prefix, sys.base_exec_prefix}
+    return set(map(os.path.normpath, found))
 
 
 def _package_folders() -> list[str]:
@@ -167,7 +174,7 @@ def _package_folders() -> list[str]:
     for name in ("ipykernel", "numpy", "matplotlib", "pandas"):
         package = find_spec(name)
         for place in (package and package.submodule_search_locations) or ():
-            found[str(Path(place).parent)] = None
+            found[os.path.normpath(Path(place).parent)] = None
     return list(found)
 
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 #: Bytes read at once. The files lie in memory, so this is done in well under a millisecond, and not in a thread.
 _PIECE = 256 * 1024
-#: Most files that are listed, folders that are looked into, and depth of folders.
-_MOST_FILES, _MOST_FOLDERS, _MOST_DEPTH = 1000, 1000, 16
+#: Most files that are listed.
+MOST_FILES = 1000
+#: Most folders that are looked into, and depth of folders.
+_MOST_FOLDERS, _MOST_DEPTH = 1000, 16
 #: Bytes of a part of a name (NAME_MAX), and of a whole one.
 _PART_BYTES, _NAME_BYTES = 255, 1024
 
@@ -50,7 +52,7 @@ class Folder:
         found: list[FileInfo] = []
         waiting = [""]
         looked_at = 0
-        while waiting and looked_at < _MOST_FOLDERS:
+        while waiting and looked_at < _MOST_FOLDERS and len(found) < MOST_FILES:
             looked_at += 1
             # A folder may be gone by now, or be a link.
             with suppress(FileRefused, OSError):
@@ -62,30 +64,33 @@ class Folder:
         folders: list[str] = []
         with self._walked(prefix.split("/")[:-1]) as folder, os.scandir(folder) as entries:
             for entry in entries:
+                if len(found) == MOST_FILES:
+                    break
                 with suppress(OSError):
-                    status = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(status.st_mode) and len(found) < _MOST_FILES and _printable(entry.name):
+                    if entry.is_dir(follow_symlinks=False):
+                        if len(folders) < _MOST_FOLDERS and prefix.count("/") < _MOST_DEPTH:
+                            folders.append(f"{prefix}{entry.name}/")
+                    elif entry.is_file(follow_symlinks=False) and _printable(entry.name):
+                        status = entry.stat(follow_symlinks=False)
                         found.append(FileInfo(prefix + entry.name, status.st_size, status.st_mtime_ns))
-                    elif stat.S_ISDIR(status.st_mode) and prefix.count("/") < _MOST_DEPTH:
-                        folders.append(f"{prefix}{entry.name}/")
-        return folders[:_MOST_FOLDERS]
+        return folders
 
     async def put(self, name: str, content: bytes | AsyncIterable[bytes]) -> None:
         """Write a file, in place of whatever has that name; folders in it are made.
 
         It appears whole or not at all. Raises FileRefused.
         """
-        *folders, last = _parts(name)
+        *folders, last = parts(name)
         with self._walked(folders, make=True) as folder:
             # A name of its own first: writing into what is there could write through a hard link.
             unfinished = f".{secrets.token_hex(8)}"
-            with _refusing(name):
+            with refusing(name):
                 descriptor = os.open(unfinished, _WRITE, 0o600, dir_fd=folder)
             try:
-                async for piece in _pieces(content):
-                    with _refusing(name):
+                async for piece in pieces(content):
+                    with refusing(name):
                         _write_all(descriptor, piece)
-                with _refusing(name):
+                with refusing(name):
                     os.fchown(descriptor, self._owner, -1)
                     os.rename(unfinished, last, src_dir_fd=folder, dst_dir_fd=folder)
             finally:
@@ -95,8 +100,8 @@ class Folder:
 
     async def read(self, name: str, *, most: int) -> AsyncIterator[bytes]:
         """A regular file in pieces, of at most `most` bytes. Raises FileRefused."""
-        *folders, last = _parts(name)
-        with self._walked(folders) as folder, _refusing(name):
+        *folders, last = parts(name)
+        with self._walked(folders) as folder, refusing(name):
             descriptor = os.open(last, _READ, dir_fd=folder)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -118,7 +123,7 @@ class Folder:
             raise FileRefused("The session has ended.")
         current = os.dup(self._descriptor)
         try:
-            with _refusing("/".join(parts)):
+            with refusing("/".join(parts)):
                 for part in parts:
                     if make:
                         with suppress(FileExistsError):
@@ -132,7 +137,7 @@ class Folder:
             os.close(current)
 
 
-def _parts(name: str) -> list[str]:
+def parts(name: str) -> list[str]:
     """The parts of a name below the folder. Raises FileRefused for names that are none or lead elsewhere."""
     parts = name.split("/")
     if (
@@ -147,10 +152,14 @@ def _parts(name: str) -> list[str]:
 
 def _printable(name: str) -> bool:
     """Whether a name is text (bytes that are not UTF-8 become surrogates) and can be stored."""
-    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
+    try:
+        return b"\0" not in name.encode()
+    except UnicodeEncodeError:
+        return False
 
 
-async def _pieces(content: bytes | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def pieces(content: bytes | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The pieces of what may be whole."""
     if isinstance(content, bytes):
         yield content
         return
@@ -165,7 +174,7 @@ def _write_all(descriptor: int, piece: bytes) -> None:
 
 
 @contextmanager
-def _refusing(name: str) -> Generator[None]:
+def refusing(name: str) -> Generator[None]:
     """Says in words why the file system refused something about a file."""
     try:
         yield

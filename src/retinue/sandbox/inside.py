@@ -9,6 +9,7 @@ can bound; the relay is part of the sandbox and is not believed either.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import resource
@@ -18,14 +19,17 @@ import sys
 import threading
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipykernel.iostream import OutStream
 
-#: Bytes of the longest frame; the host takes no longer one.
-MOST_BYTES = 16 * 1024 * 1024
-#: Characters of text in one message; the host shows less than that of a whole run.
-_MOST_TEXT = 1024 * 1024
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Characters of text in one message, and of a name: as JSON less than `MOST_BYTES` of `channels`.
+_MOST_TEXT, _MOST_NAME = 64 * 1024, 200
+#: Bytes of the largest picture: `MOST_PICTURE_BYTES` of `channels`.
+MOST_PICTURE_BYTES = 8 * 1024 * 1024
 #: Characters that wait to be sent before code that prints more has to wait.
 _MOST_UNSENT = 256 * 1024
 #: Slow to import, and what most code begins with.
@@ -33,10 +37,6 @@ _WARM = ("numpy", "pandas", "matplotlib.pyplot", "PIL.Image", "openpyxl")
 #: Names that code written for Windows gives to fonts that draw Chinese.
 _CHINESE_FONTS = ("SimHei", "SimSun", "KaiTi", "FangSong", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC")
 _FONT = "Noto Sans SC"
-#: Kinds of messages that the host has no use for.
-_UNUSED = frozenset({"comm_open", "comm_msg", "comm_close", "execute_input", "clear_output", "debug_event"})
-#: Forms of a value that is shown which the host knows.
-_FORMS = ("text/plain", "image/png")
 _PORTS = {"shell": 1, "iopub": 2, "stdin": 3, "hb": 4, "control": 5}
 
 
@@ -137,26 +137,25 @@ class Relay:
         threading.Thread(target=self._work, name="relay", daemon=True).start()
 
     def _work(self) -> None:
-        while True:
-            ready = dict(self._poller.poll())
-            for name, channel in self._channels.items():
-                if channel in ready:
-                    self._from_kernel(name, channel)
-            if self._host.fileno() in ready and not self._from_host():
-                os._exit(0)
+        try:
+            while True:
+                ready = dict(self._poller.poll())
+                for name, channel in self._channels.items():
+                    if channel in ready:
+                        self._from_kernel(name, channel)
+                if self._host.fileno() in ready and not self._from_host():
+                    break
+        finally:  # the host has gone, or code has done something to the channels: nobody would hear of the kernel
+            os._exit(0)
 
     def _from_kernel(self, name: str, channel: Any) -> None:
         _, message = self._session.recv(channel, copy=True)
-        if message is None or message["header"]["msg_type"] in _UNUSED:
+        if message is None:
             return
-        content: dict[str, Any] = message["content"]
-        if isinstance(text := content.get("text"), str):
-            content["text"] = text[:_MOST_TEXT]
-            content["left_out"] = len(text) - len(content["text"])
-        if "data" in content:
-            content = {"data": {form: content["data"][form] for form in _FORMS if form in content["data"]}}
-        parts = {part: message[part] for part in ("header", "parent_header")}
-        self._tell({"channel": name, "content": content, **parts})
+        parent = {"msg_id": message["parent_header"].get("msg_id", "")}
+        for kind, content, picture in _of_use(message["header"]["msg_type"], message["content"]):
+            whole = {"channel": name, "header": {"msg_type": kind}, "parent_header": parent, "content": content}
+            self._tell(whole, picture)
 
     def _from_host(self) -> bool:
         """Pass on what the host has sent; False: it has gone."""
@@ -174,13 +173,50 @@ class Relay:
             self._session.send(self._channels[message["channel"]], whole)
         return bool(received)
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _tell(self, message: dict[str, Any], picture: bytes = b"") -> None:
         frame = _encoded(message)
-        if len(frame) > MOST_BYTES:
-            message["header"]["msg_type"] = "stream"
-            message["content"] = {"name": "stderr", "text": "[An output is too large to be shown.]\n"}
-            frame = _encoded(message)
-        self._host.sendall(struct.pack("!I", len(frame)) + frame)
+        self._host.sendall(struct.pack("!II", len(frame), len(picture)) + frame + picture)
+
+
+def _of_use(kind: str, content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bytes]]:
+    """What the host has use for in a message: type, content and picture of each message that says it to the host."""
+    match kind:
+        case "status":
+            yield kind, {"execution_state": content["execution_state"]}, b""
+        case "stream":
+            for text in _pieces(content["text"]):
+                yield kind, {"text": text}, b""
+        case "execute_result" | "display_data":
+            yield from _shown(kind, content["data"])
+        case "error":
+            # The end of a traceback names the error.
+            traceback = "\n".join(map(str, content["traceback"]))[-_MOST_TEXT:]
+            yield kind, {"ename": str(content["ename"])[:_MOST_NAME], "traceback": [traceback]}, b""
+        case "execute_reply":
+            yield kind, {}, b""
+        case _:
+            pass
+
+
+def _shown(kind: str, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bytes]]:
+    try:
+        picture = base64.b64decode(data["image/png"])
+    except (KeyError, TypeError, ValueError):
+        *first, last = _pieces(data.get("text/plain", "")) or [""]
+        for text in first:
+            yield "stream", {"text": text}, b""
+        yield kind, {"data": {"text/plain": last}}, b""
+        return
+    if len(picture) > MOST_PICTURE_BYTES:
+        text = f"[An image is larger than {MOST_PICTURE_BYTES} bytes and is left out.]"
+        yield kind, {"data": {"text/plain": text}}, b""
+    else:
+        yield kind, {}, picture
+
+
+def _pieces(value: object) -> list[str]:
+    text = value if isinstance(value, str) else ""
+    return [text[start : start + _MOST_TEXT] for start in range(0, len(text), _MOST_TEXT)]
 
 
 def _encoded(message: Any) -> bytes:

@@ -1,4 +1,5 @@
-"""The program that starts a sandbox: prepares what root alone or a new namespace can, then runs bubblewrap.
+"""The program that starts a sandbox: prepares what root alone or a new namespace can, then runs bubblewrap
+or, with `runsc`, gVisor.
 
 Run as ``python -P -m retinue.sandbox.launch SPEC`` with a `Spec` as JSON. It needs a process of its own, because it
 changes its namespaces and its account. It imports nothing but the standard library and files like itself.
@@ -26,7 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from retinue.sandbox import seccomp
+from retinue.sandbox import runsc, seccomp
 from retinue.sandbox.command import SCRATCH_FOLDERS, Sources, bubblewrap_arguments
 from retinue.store.embedded_launch import die_with
 
@@ -34,6 +35,8 @@ from retinue.store.embedded_launch import die_with
 _STAGE = Path("/tmp")  # noqa: S108 - not the host's: a fresh tmpfs hides that
 #: Added to the kernel's score of whom to kill when memory runs out: a sandbox first.
 _OOM_SCORE = "1000"
+#: Bytes of what a sandbox wrote to standard error last that are passed on.
+_TAIL = 4096
 #: <linux/sched.h>, <linux/prctl.h>, <linux/mount.h>
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
 _PR_SET_PDEATHSIG = 1
@@ -52,8 +55,10 @@ class Spec:
     socket: int
     #: The account to become where this one is root.
     account: int
-    #: Folder with bubblewrap, and the program's path in it.
-    bubblewrap: tuple[str, str]
+    #: What makes the sandbox: `bubblewrap` or `runsc`.
+    runtime: str
+    #: Folder with that program, and the program's path in it.
+    program: tuple[str, str]
     #: What the sandbox sees of the host, read-only: (path there, path inside).
     shown: list[tuple[str, str]]
     #: Links inside: (target, path).
@@ -76,18 +81,19 @@ def main() -> None:
     try:
         program, arguments = _prepared(spec)
         die_with(spec.owner, signal.SIGKILL)
-        sys.exit(_run(program, arguments, spec.socket))
+        sys.exit(_run(program, arguments, spec))
     except (OSError, seccomp.UnknownMachine) as error:
         sys.exit(str(error))
 
 
-def _run(program: str, arguments: list[str], inherited: int) -> int:
-    """Run bubblewrap as the first process of a process namespace; returns its status as shells do. SIGTERM ends it.
+def _run(program: str, arguments: list[str], spec: Spec) -> int:
+    """Run the program as the first process of a process namespace; returns its status as shells do. SIGTERM ends it.
 
     With the first process of a namespace the kernel ends all others. bubblewrap makes such a namespace too, but where
     it is killed in the middle of its own start, its child waits for it for ever.
     """
     alive, witness = os.pipe()
+    heard, words = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = os.fork()
     if child == 0:
@@ -96,14 +102,33 @@ def _run(program: str, arguments: list[str], inherited: int) -> int:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if select.select([alive], [], [], 0)[0]:  # its end: the parent died before the kernel was asked
             os._exit(1)
-        os.set_inheritable(inherited, True)
-        os.execv(program, arguments)  # noqa: S606 - no shell is wanted
+        os.set_inheritable(spec.socket, True)
+        if spec.runtime == "runsc":
+            os.dup2(spec.socket, 0)
+            # It looks for its processes there by the numbers that they have in their namespace.
+            _mount("proc", Path("/proc"), "proc", "")
+        os.dup2(words, 2)
+        # The environment that a program was started with shows in /proc: not the owner's, with its keys.
+        os.execve(program, arguments, {})  # noqa: S606 - no shell is wanted
     # Whoever ends the sandbox tells this process, so that it takes the dead child's status: init may not.
     signal.signal(signal.SIGTERM, lambda _number, _frame: os.kill(child, signal.SIGKILL))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    os.close(inherited)
+    os.close(spec.socket)
+    os.close(words)
+    _pass_on_the_end(heard)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code if code >= 0 else 128 - code
+
+
+def _pass_on_the_end(words: int) -> None:
+    """Read what the sandbox writes to standard error until all of it has ended, then write the end of it to ours.
+
+    So a sandbox that writes without end keeps this process busy, and not its owner.
+    """
+    tail = b""
+    while piece := os.read(words, 65536):
+        tail = (tail + piece)[-_TAIL:]
+    os.write(2, tail)
 
 
 def _prepared(spec: Spec) -> tuple[str, list[str]]:
@@ -112,11 +137,14 @@ def _prepared(spec: Spec) -> tuple[str, list[str]]:
         Path(group).write_text("0")
     with suppress(OSError):  # /proc may be read-only; then the kernel decides without our advice
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Not 0: the kernel then still starts the program that the host may have for crashes, as root. See core(5) and
+    # do_coredump in its fs/coredump.c.
+    core = min(1, resource.getrlimit(resource.RLIMIT_CORE)[1] % 2**64)
+    resource.setrlimit(resource.RLIMIT_CORE, (core, core))
     root = os.geteuid() == 0
     _new_namespaces(root)
     # Opened before anything is mounted over them.
-    opened = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path, _ in ((spec.bubblewrap[0], ""), *spec.shown)]
+    opened = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path, _ in ((spec.program[0], ""), *spec.shown)]
     _mount("tmpfs", _STAGE, "tmpfs", "size=1m,nr_inodes=1k,mode=0755")
     scratch = _scratch(spec, spec.account if root else os.geteuid())
     staged = [_bind(source, _STAGE / str(number)) for number, source in enumerate(opened)]
@@ -129,12 +157,16 @@ def _prepared(spec: Spec) -> tuple[str, list[str]]:
         links=spec.links,
         hidden=spec.hidden,
     )
+    program = str(staged[0] / spec.program[1])
+    if spec.runtime == "runsc":
+        bundle = _STAGE / "bundle"
+        bundle.mkdir()
+        return program, [program, *runsc.arguments(bundle, sources, spec.environment, spec.command, spec.account)]
     filter_file = _inherited_file("seccomp", seccomp.program())
     if root:
         os.setgroups([])
         os.setresgid(spec.account, spec.account, spec.account)
         os.setresuid(spec.account, spec.account, spec.account)
-    program = str(staged[0] / spec.bubblewrap[1])
     return program, [program, *bubblewrap_arguments(sources, spec.environment, filter_file), "--", *spec.command]
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from retinue.sandbox import cgroups
+from retinue.sandbox.gateway import Gateway
+from retinue.sandbox.gateway_session import GatewaySession
 from retinue.sandbox.local import LocalSession
-from retinue.sandbox.process import Limits
+from retinue.sandbox.process import Limits, Runtime
 from retinue.sandbox.session import FileRefused, SandboxUnavailable, Session
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Sandboxes:
             cpu=settings.sandbox_cpu_seconds,
         )
         self._private = (settings.data, settings.models_folder)
+        self._gateway = _gateway(settings)
+        self._runtime: Runtime = settings.sandbox_runtime
         self._most_output = settings.sandbox_output_characters
         self._most = settings.sandbox_max_sessions
         self._ahead = min(settings.sandbox_warm_sessions, self._most)
@@ -86,6 +90,8 @@ class Sandboxes:
         sessions = [*self._warm, *(place.session for place in self._places.values() if place.session)]
         self._warm, self._places = [], {}
         await asyncio.gather(*(session.close() for session in sessions))
+        if self._gateway:
+            await self._gateway.close()
 
     async def why_not(self) -> str | None:
         """Why no code can be run here, or None if it can: found out by starting a session, if none was started yet."""
@@ -109,6 +115,8 @@ class Sandboxes:
         place.users += 1
         try:
             async with place.lock:
+                if self._places.get(key) is not place:
+                    raise SandboxUnavailable("The session was ended.")  # its thread was deleted, say
                 if place.session is None or not place.session.alive:
                     place.session = await self._in_place_of(place.session)
                 yield place.session
@@ -159,12 +167,17 @@ class Sandboxes:
     async def _started(self) -> Session:
         """A new session; only for who holds `_starting`."""
         try:
-            session = await LocalSession.start(self._limits, self._private, self._most_output)
+            session = await self._start_one()
         except SandboxUnavailable as error:
             self._why_not = str(error)
             raise
         self._why_not = None
         return session
+
+    async def _start_one(self) -> Session:
+        if self._gateway:
+            return await GatewaySession.start(self._gateway, self._most_output, self._limits.disk)
+        return await LocalSession.start(self._limits, self._private, self._most_output, self._runtime)
 
     def _count(self) -> int:
         return len(self._warm) + sum(place.session is not None for place in self._places.values())
@@ -200,3 +213,12 @@ class Sandboxes:
             for key in idle:
                 await self.forget(*key)
             self._wanted.set()
+
+
+def _gateway(settings: Settings) -> Gateway | None:
+    """The gateway whose kernels run the code, if that is set."""
+    if settings.sandbox_gateway is None:
+        return None
+    token = settings.sandbox_gateway_token
+    secret = token.get_secret_value() if token else None
+    return Gateway(settings.sandbox_gateway, secret, settings.sandbox_gateway_kernel)

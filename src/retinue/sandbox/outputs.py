@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import TYPE_CHECKING, Any, cast
 
+from retinue.sandbox.channels import MOST_PICTURE_BYTES
 from retinue.sandbox.session import Failure, Image, Logs, Output
 
 if TYPE_CHECKING:
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 #: Characters of a traceback: its end, which names the error.
 _TRACEBACK = 8000
-#: Most images of one run, and bytes of each.
-_IMAGES, _IMAGE_BYTES = 20, 8 * 1024 * 1024
-#: Bytes of messages after which a run counts as one that writes without end.
-FLOOD = 64 * 1024 * 1024
+#: Most images of one run.
+_IMAGES = 20
+#: Bytes of messages after which a run counts as one that writes without end, and what each message counts beside its
+#: own, for the work that it makes.
+FLOOD, _EACH = 64 * 1024 * 1024, 512
 _PNG = b"\x89PNG\r\n\x1a\n"
-#: Colours and other control sequences of terminals (ECMA-48).
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+#: Colours and other control sequences of terminals (ECMA-48); the introducers of all others, which then mean nothing.
+_CONTROL = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b|[\x80-\x84\x86-\x9f]")
 
 
 class Collector:
@@ -46,9 +47,8 @@ class Collector:
         return self._bytes > FLOOD
 
     def count(self, message: Message) -> None:
-        """Count a message, and what the relay has cut from it, whether or not it belongs to the run."""
-        left_out = message.content.get("left_out", 0)
-        self._bytes += message.size + (max(left_out, 0) if isinstance(left_out, int) else 0)
+        """Count a message, whether or not it belongs to the run."""
+        self._bytes += message.size + _EACH
 
     def take(self, message: Message) -> None:
         """Take one message of the channel `iopub`; whatever is not as it should be in it is left out."""
@@ -57,7 +57,7 @@ class Collector:
             case "stream":
                 self._text(content.get("text"))
             case "execute_result" | "display_data":
-                self._shown(content.get("data"), end="\n")
+                self._shown(message.picture, content.get("data"))
             case "error":
                 self._failure(content)
             case _:
@@ -76,27 +76,21 @@ class Collector:
             kept += f"\n[The output is longer than {self._most} characters; the rest is left out.]\n"
         self._emit(Logs(kept))
 
-    def _shown(self, data: object, end: str) -> None:
-        if not isinstance(data, dict):
-            return
-        forms = cast("Mapping[str, Any]", data)
-        if "image/png" in forms:
-            self._image(forms["image/png"])
+    def _shown(self, picture: bytes, data: object) -> None:
+        forms = cast("Mapping[str, Any]", data) if isinstance(data, dict) else {}
+        if picture or "image/png" in forms:
+            self._image(picture or _decoded(forms["image/png"]))
         elif isinstance(text := forms.get("text/plain"), str):
-            self._text(text + end)
+            self._text(text + "\n")
 
-    def _image(self, encoded: object) -> None:
+    def _image(self, png: bytes) -> None:
         self._images += 1
         if self._images == _IMAGES + 1:
             self._text(f"[More than {_IMAGES} images; the rest is left out.]\n")
-        if self._images > _IMAGES or not isinstance(encoded, str):
+        if self._images > _IMAGES:
             return
-        try:
-            png = base64.b64decode(encoded)
-        except (binascii.Error, ValueError):
-            return
-        if len(png) > _IMAGE_BYTES:
-            self._text(f"[An image is larger than {_IMAGE_BYTES} bytes and is left out.]\n")
+        if len(png) > MOST_PICTURE_BYTES:
+            self._text(f"[An image is larger than {MOST_PICTURE_BYTES} bytes and is left out.]\n")
         elif png.startswith(_PNG):
             self._emit(Image(png))
 
@@ -105,13 +99,21 @@ class Collector:
             return
         self.failed = True
         name, lines = content.get("ename"), content.get("traceback")
-        parts = [str(line) for line in cast("list[object]", lines)] if isinstance(lines, list) else []
-        traceback = _clean("\n".join(parts)).strip()
+        parts = cast("list[object]", lines) if isinstance(lines, list) else []
+        traceback = _clean("\n".join(part for part in parts if isinstance(part, str))).strip()
         if len(traceback) > _TRACEBACK:
             traceback = "[...]\n" + traceback[-_TRACEBACK:]
-        self._emit(Failure(_clean(str(name))[:200], traceback))
+        self._emit(Failure(_clean(name)[:200] if isinstance(name, str) else "Error", traceback))
+
+
+def _decoded(encoded: object) -> bytes:
+    """A picture in base64; empty if it is none."""
+    try:
+        return base64.b64decode(encoded) if isinstance(encoded, str) else b""
+    except ValueError:
+        return b""
 
 
 def _clean(text: str) -> str:
     """Without control sequences, and without the one character that the database cannot store."""
-    return _ANSI.sub("", text).replace("\0", "\ufffd")
+    return _CONTROL.sub("", text).replace("\0", "\ufffd")

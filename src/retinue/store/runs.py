@@ -366,8 +366,38 @@ class Runs(Objects[Run]):
         return [Orphan(*row) for row in await self._database.rows(_ORPHANS, {"limit": limit})]
 
 
+#: What the code of a thread's last runs has read and written, oldest first, as far as it is there still.
+_FILES_BEFORE = """
+    with recent as (
+        select id from runs where project_id = %(project)s and thread_id = %(thread)s and id <> %(run)s
+        order by position desc limit 50
+    ), linked as (
+        select steps.position, file.key as path, file.value as id
+        from recent join steps on steps.run_id = recent.id, jsonb_each(steps.body -> 'served') as call,
+            jsonb_each_text(call.value -> 'files') as file
+        order by steps.position desc limit 1000
+    )
+    select path, linked.id from linked join files on files.id = linked.id and files.project_id = %(project)s
+    order by linked.position
+"""
+
+
 class Steps(Objects[RunStep]):
     """Steps of a run."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, "steps", RunStep, "run step", parent="run_id")
+
+    async def files_before(self, project: str, thread: str, run: str) -> dict[str, str]:
+        """The files that code in the last 50 other runs of a thread has read or written.
+
+        Args:
+            project: the caller's project.
+            thread: the thread's id.
+            run: the id of the run that is left out.
+
+        Returns:
+            Their ids, at most 1,000, by the path that they had, each path with the last of its files.
+        """
+        rows = await self._database.rows(_FILES_BEFORE, {"project": project, "thread": thread, "run": run})
+        return {str(path): str(file) for path, file in rows}

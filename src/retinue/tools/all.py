@@ -9,6 +9,7 @@ from ..inference.models import Models
 from ..knowledge.search import Search
 from ..sandbox.manager import Sandboxes
 from ..settings import Settings
+from ..store.conversations import DELETED
 from ..store.store import Store
 from .code_interpreter import CodeInterpreter
 from .file_search import FileSearch
@@ -19,7 +20,9 @@ from .tool import Toolbox
 async def tools(store: Store, search: Search, models: Models, settings: Settings) -> AsyncGenerator[Toolbox]:
     """All of them, for as long as the block runs. Sandboxes start with the first code."""
     sandboxes = Sandboxes(settings)
+    interpreter = CodeInterpreter(store, sandboxes, settings)
+    store.notices.on(DELETED, lambda names: interpreter.forget(*names.split(" ")))
     try:
-        yield Toolbox([FileSearch(store, search, models, settings), CodeInterpreter(store, sandboxes, settings)])
+        yield Toolbox([FileSearch(store, search, models, settings), interpreter])
     finally:
         await sandboxes.close()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass, field
 
 from pydantic_core import from_json
 
 from ..errors import InvalidRequest
 from ..inference.chat import Json
-from ..sandbox.manager import Sandboxes
-from ..sandbox.session import Failure, FileInfo, FileRefused, Image, Output, SandboxError, Session
+from ..inference.tokens import beginning, estimate_tokens
+from ..sandbox.manager import Key, Sandboxes
+from ..sandbox.session import Failure, FileInfo, FileRefused, Image, Output, Result, SandboxError, Session
 from ..settings import Settings
 from ..store.files import blob_of
 from ..store.store import Store
+from ..wire.files import FileObject
 from ..wire.runs import Run
 from ..wire.steps import (
     CodeInterpreterCall,
@@ -26,23 +30,46 @@ from ..wire.steps import (
     ToolCall,
 )
 from .tool import Scope, Served
-
-#: Where the files of a session are, as code and answers name it.
-FOLDER = "/mnt/data/"
+from .user_files import FOLDER, listed, place
 
 #: Longest code, and the most that the model reads of what it wrote, in characters.
 _LONGEST = 100_000
 _MOST_TOLD = 16_000
 #: Most files that are kept of what one call has written.
 _MOST_FILES = 20
-#: Sessions whose files are remembered: more than can be alive.
-_MOST_SESSIONS = 2_000
+#: Threads whose files are remembered: more than can have a session.
+_MOST_THREADS = 2_000
+
+#: In a traceback, the frames that are not of the model's code: long, and of no use to it.
+_FRAMES_OF_LIBRARIES = re.compile(rf"^File (?!{FOLDER})[^\n]*\n(?:[^\n]+\n)*\n", re.MULTILINE)
 
 _DESCRIPTION = (
-    "Run Python 3 in a Jupyter session that keeps its variables. For calculations, data, files and charts. There is no "
-    "network. numpy, pandas, matplotlib, scipy, sympy and openpyxl are there. The user's files are in /mnt/data; "
-    "write files for the user there and link to them as sandbox:/mnt/data/NAME. Print what you need to read."
+    "Run Python 3 in a Jupyter session, which keeps its variables, without network: for calculations, data, files and "
+    "charts. pandas, numpy, matplotlib, scipy, sympy and openpyxl can be imported. Print what you need to read; of a "
+    'table whole rows, such as print(table.loc[table["price"].idxmax()]) for the one with the largest value. Show each '
+    "chart as a figure of its own with plt.show(). The user's files are in /mnt/data; write files for the user there "
+    "and link to them as sandbox:/mnt/data/NAME."
 )
+_CODE = {"type": "string", "contentMediaType": "text/x-python"}
+#: Said first of code that failed, as of all calls that did.
+_FAILED = "Error: the code failed."
+
+
+@dataclass(slots=True)
+class _Folder:
+    """What is known of the files in a thread's session.
+
+    Attributes:
+        session: the id of the session.
+        given: the ids of the files that it was given, by the name that they have there.
+        brought: those of them that the current call has brought.
+        refused: why files could not be brought, each time that it is tried.
+    """
+
+    session: str
+    given: dict[str, str]
+    brought: dict[str, str] = field(default_factory=dict[str, str])
+    refused: list[str] = field(default_factory=list[str])
 
 
 class CodeInterpreter:
@@ -54,13 +81,23 @@ class CodeInterpreter:
         self._store = store
         self._sandboxes = sandboxes
         self._settings = settings
-        #: The files that each session has been given: name to id.
-        self._given: dict[str, dict[str, str]] = {}
+        self._folders: dict[Key, _Folder] = {}
+        self._forgetting: set[asyncio.Task[None]] = set()
 
-    def definition(self, run: Run) -> Json:
+    def forget(self, project: str, thread: str) -> None:
+        """A thread is no more: its code ends, and its session goes."""
+        self._folders.pop((project, thread), None)
+        task = asyncio.create_task(self._sandboxes.forget(project, thread))
+        self._forgetting.add(task)
+        task.add_done_callback(self._forgetting.discard)
+
+    async def definition(self, project: str, run: Run) -> Json:
         """See `ServerTool`."""
-        parameters = {"type": "object", "properties": {"code": {"type": "string"}}, "required": ["code"]}
-        return {"description": _DESCRIPTION, "parameters": parameters}
+        files = await self._store.files.of_code_interpreter(project, run.assistant_id, run.thread_id)
+        folder = self._folders.get((project, run.thread_id))
+        files_told = await listed(self._store.blobs, files, folder.given if folder else {})
+        parameters = {"type": "object", "properties": {"code": _CODE}, "required": ["code"]}
+        return {"description": _DESCRIPTION + files_told, "parameters": parameters}
 
     def shown(self, identifier: str, arguments: str) -> ToolCall:
         """See `ServerTool`."""
@@ -79,19 +116,24 @@ class CodeInterpreter:
         try:
             await self._sandboxes.start()
             async with self._sandboxes.session(scope.project, scope.run.thread_id) as session:
-                given = await self._bring(scope, session)
+                folder = await self._bring(scope, session)
                 before = {file.name: file for file in await session.list()}
-                done, note = await self._run(scope, session, call.id, code, report)
+                done, result = await self._run(scope, session, call.id, code, report)
                 written = [file for file in await session.list() if before.get(file.name) != file]
                 kept = await self._keep(scope, session, written[:_MOST_FILES])
         except SandboxError as error:
             raise InvalidRequest(str(error)) from error
-        return Served(done, _told(done, note, kept, given), kept)
+        notes = [result.note, *folder.refused]
+        if len(written) > _MOST_FILES:
+            notes.append(f"Of {len(written)} files written, the user gets {_MOST_FILES}. Put many into one archive.")
+        output = _told(result, "\n".join(filter(None, notes)), kept, list(folder.given), scope.room)
+        files = {FOLDER + name: file for name, file in folder.brought.items()} | kept
+        return Served(done, output, files, failed=result.status != "ok")
 
     async def _run(
         self, scope: Scope, session: Session, call_id: str, code: str, report: Callable[[ToolCall], None]
-    ) -> tuple[CodeInterpreterToolCall, str]:
-        """Run the code; the call with its outputs, and what else the model must know."""
+    ) -> tuple[CodeInterpreterToolCall, Result]:
+        """Run the code; the call with its outputs, and how it went."""
         queue: asyncio.Queue[Output | None] = asyncio.Queue()
         code_input = code.replace("\x00", "\ufffd")
         outputs: list[CodeOutput] = []
@@ -109,13 +151,13 @@ class CodeInterpreter:
             group.create_task(show())
             result = await session.run(code, queue.put_nowait, timeout=self._settings.sandbox_timeout)
             queue.put_nowait(None)
-        return call(), result.note
+        return call(), result
 
     async def _add(self, scope: Scope, outputs: list[CodeOutput], output: Output) -> None:
         """Add an output: pictures become files; texts that follow each other become one."""
         if isinstance(output, Image):
             file = await self._add_file(scope, _pieces(output.png), f"image-{len(outputs)}.png")
-            outputs.append(ImageOutput(image=OutputFile(file_id=file)))
+            outputs.append(ImageOutput(image=OutputFile(file_id=file.id)))
             return
         text = (output.traceback if isinstance(output, Failure) else output.text).replace("\x00", "\ufffd")
         if outputs and isinstance(outputs[-1], LogsOutput):
@@ -123,67 +165,98 @@ class CodeInterpreter:
         elif text:
             outputs.append(LogsOutput(logs=text))
 
-    async def _bring(self, scope: Scope, session: Session) -> list[str]:
-        """See that the files of the assistant and the thread are in the session; their names."""
+    async def _bring(self, scope: Scope, session: Session) -> _Folder:
+        """See that the files of the assistant and the thread are in the session."""
         wanted = await self._store.files.of_code_interpreter(scope.project, scope.run.assistant_id, scope.run.thread_id)
-        while len(self._given) > _MOST_SESSIONS:
-            self._given.pop(next(iter(self._given)))
-        given = self._given.setdefault(session.id, {})
+        folder = await self._folder((scope.project, scope.run.thread_id), session)
+        there: set[str] | None = None
         for file in wanted:
-            if file.id in given.values():
+            if file.id in folder.given.values():
                 continue
-            name = file.filename if file.filename not in given else f"{file.id}-{file.filename}"
+            if there is None:
+                there = {other.name for other in await session.list()}
+            name = place(file, there)
             try:
                 async with aclosing(self._store.blobs.read(blob_of(file.id))) as content:
                     await session.put(name, content)
-            except (FileNotFoundError, FileRefused):
+            except FileNotFoundError:
                 continue
-            given[name] = file.id
-        return list(given)
+            except FileRefused as error:
+                folder.refused.append(f"A file of the user is not there: {error}")
+                continue
+            there.add(name)
+            folder.given[name] = folder.brought[name] = file.id
+        return folder
+
+    async def _folder(self, key: Key, session: Session) -> _Folder:
+        """What is known of the files in a session, before a call brings further ones."""
+        known = self._folders.pop(key, None)
+        given = known.given if known else {}
+        if known and known.session != session.id:
+            # A session that took the place of one that died has that one's files.
+            there = {file.name for file in await session.list()}
+            given = {name: file for name, file in given.items() if name in there}
+        while len(self._folders) >= _MOST_THREADS:
+            self._folders.pop(next(iter(self._folders)))
+        folder = self._folders[key] = _Folder(session.id, given)
+        return folder
 
     async def _keep(self, scope: Scope, session: Session, written: list[FileInfo]) -> dict[str, str]:
         """Make files of what code has written: their ids by path."""
         kept: dict[str, str] = {}
+        # A file with holes is longer than the room that it takes.
+        left = self._settings.sandbox_disk_bytes
         for file in written:
             try:
-                content = session.read(file.name, most=self._settings.sandbox_disk_bytes)
-                kept[FOLDER + file.name] = await self._add_file(scope, content, file.name.rpartition("/")[2])
+                content = session.read(file.name, most=left)
+                made = await self._add_file(scope, content, file.name.rpartition("/")[2])
             except FileRefused:
                 continue
+            kept[FOLDER + file.name] = made.id
+            left -= made.bytes
         return kept
 
-    async def _add_file(self, scope: Scope, content: AsyncIterable[bytes], name: str) -> str:
+    async def _add_file(self, scope: Scope, content: AsyncIterable[bytes], name: str) -> FileObject:
         received = await self._store.files.receive(content)
         file = received.file(name.replace("\x00", "\ufffd"), "assistants_output")
         await self._store.files.add(scope.project, file)
-        return file.id
+        return file
 
 
 async def _pieces(content: bytes) -> AsyncIterable[bytes]:
     yield content
 
 
-def _told(call: CodeInterpreterToolCall, note: str, kept: dict[str, str], given: list[str]) -> str:
-    """What the model reads."""
-    parts: list[str] = []
-    for output in call.code_interpreter.outputs:
-        if isinstance(output, LogsOutput):
-            parts.append(_shortened(output.logs))
-        else:
-            parts.append("[A picture was drawn. The user sees it.]")
-    if note:
-        parts.append(note)
+def _told(result: Result, note: str, kept: dict[str, str], given: list[str], room: int) -> str:
+    """What the model reads: of the outputs, as many tokens as there is `room` for."""
+    parts = [] if result.status == "ok" else [_FAILED]
+    if text := "".join(map(_in_words, result.outputs)).strip("\n"):
+        parts.append(_shortened(text, room))
     if kept:
         parts.append("Files written: " + ", ".join(f"sandbox:{path}" for path in kept))
-    if not parts:
+    if not parts and not note:
         parts.append("The code ran and wrote nothing. Print what you need to read.")
     if given:
         parts.append("Files of the user: " + ", ".join(FOLDER + name for name in given))
+    if note:
+        parts.append(note)
     return "\n".join(parts)
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= _MOST_TOLD:
+def _in_words(output: Output) -> str:
+    if isinstance(output, Image):
+        return "\n[A picture was drawn. The user sees it.]\n"
+    if isinstance(output, Failure):
+        return "\n" + _FRAMES_OF_LIBRARIES.sub("", output.traceback)
+    return output.text
+
+
+def _shortened(text: str, tokens: int) -> str:
+    """A text, or its beginning and its end, which says what went wrong."""
+    if len(text) <= _MOST_TOLD and estimate_tokens(text) <= tokens:
         return text
-    half = _MOST_TOLD // 2
-    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
+    half = min(_MOST_TOLD, len(text)) // 2
+    first = beginning(text[:half], tokens // 2)
+    # The estimate does not depend on the order of the characters.
+    last = beginning(text[: -half - 1 : -1], tokens // 2)[::-1]
+    return f"{first}\n[… {len(text) - len(first) - len(last)} characters left out …]\n{last}"

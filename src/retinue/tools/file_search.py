@@ -49,7 +49,7 @@ class FileSearch:
         self._models = models
         self._settings = settings
 
-    def definition(self, run: Run) -> Json:
+    async def definition(self, project: str, run: Run) -> Json:
         """See `ServerTool`."""
         queries = {
             "type": "array",

@@ -10,11 +10,12 @@ from ..wire.tools import FunctionTool, NamedToolChoice
 from .tool import Offered
 
 
-def definitions(run: Run, offered: Offered) -> list[Json]:
+async def definitions(project: str, run: Run, offered: Offered) -> list[Json]:
     """All tools of a run, as chat completions take them: the client's functions, then those that Retinue runs."""
     own = [tool.model_dump() for tool in run.tools if isinstance(tool, FunctionTool)]
     served = [
-        {"type": "function", "function": {"name": name, **tool.definition(run)}} for name, tool in offered.items()
+        {"type": "function", "function": {"name": name, **await tool.definition(project, run)}}
+        for name, tool in offered.items()
     ]
     return [*own, *served]
 

@@ -39,12 +39,14 @@ class Served:
     Attributes:
         call: the call as its step shows it, whole.
         output: what the model reads of it.
-        files: ids of files that it has written, by the path under which an answer may link to them.
+        files: ids of files that it has read or written, by the path under which an answer may link to them.
+        failed: whether it did not work, so that the model should try in another way.
     """
 
     call: ToolCall
     output: str
     files: Mapping[str, str] = field(default_factory=dict[str, str])
+    failed: bool = False
 
 
 class ServerTool(Protocol):
@@ -55,8 +57,8 @@ class ServerTool(Protocol):
         """What assistants call it in their `tools`; the model is offered a function of this name."""
         ...
 
-    def definition(self, run: Run) -> Json:
-        """What the model is told: ``{"description", "parameters"}`` of a function."""
+    async def definition(self, project: str, run: Run) -> Json:
+        """What the model is told: ``{"description", "parameters"}`` of a function, for a run of this project."""
         ...
 
     def shown(self, identifier: str, arguments: str) -> ToolCall:

@@ -64,6 +64,8 @@ _ATTRIBUTES = TypeAdapter(Attributes)
 #: Fields that name one object, and fields that name several.
 _NAMES_ONE = frozenset({"thread_id", "run_id", "assistant_id", "message_id", "file_id", "vector_store_id"})
 _NAMES_SEVERAL = frozenset({"file_ids", "vector_store_ids"})
+#: Fields that have names as the values of an object.
+_NAMES_VALUES = frozenset({"files"})
 #: Fields whose content is the client's own.
 _FOREIGN = frozenset({"metadata", "attributes", "function", "json_schema"})
 
@@ -110,6 +112,8 @@ def references(value: Any) -> Iterator[tuple[Any, str | int]]:
                 yield value, key
             elif key in _NAMES_SEVERAL and isinstance(inner, list):
                 yield from ((inner, index) for index, name in enumerate(inner) if isinstance(name, str))
+            elif key in _NAMES_VALUES and isinstance(inner, dict):
+                yield from ((inner, path) for path, name in inner.items() if isinstance(name, str))
             elif key not in _FOREIGN:
                 yield from references(inner)
 

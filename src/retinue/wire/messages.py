@@ -187,10 +187,16 @@ class TextDeltaContent(WireObject):
     text: TextDelta
 
 
+class ImageFileDeltaContent(ImageFileContent):
+    """A picture part, as a delta brings it: whole."""
+
+    index: int
+
+
 class MessageDeltaBody(WireObject):
     """What a delta adds."""
 
-    content: list[TextDeltaContent]
+    content: list[TextDeltaContent | ImageFileDeltaContent]
 
 
 class MessageDelta(WireObject):

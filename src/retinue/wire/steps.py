@@ -148,6 +148,8 @@ class ServedCall(WireObject):
     output: str = ""
     #: Ids of files that it has written, by the path under which an answer may link to them.
     files: dict[str, str] = Field(default_factory=dict[str, str])
+    #: Whether it did not work.
+    failed: bool = False
 
 
 class RunStep(WireObject):

@@ -290,6 +290,55 @@ class Errors(WithClient):
         self.assertRegex(headers["openai-processing-ms"], "^[0-9]+$")
 
 
+#: Draws a picture and writes a file.
+CODE = """import matplotlib.pyplot as plt
+plt.plot([1, 3, 2])
+plt.show()
+open('/mnt/data/报告 1.csv', 'w').write('a,b')
+print('done')"""
+
+
+class CodeRecorder(AssistantEventHandler):
+    """Writes down what comes of code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: list[Any] = []
+        self.texts: list[str] = []
+        self.calls: list[Any] = []
+
+    def on_image_file_done(self, image_file: Any) -> None:
+        self.pictures.append(image_file)
+
+    def on_text_done(self, text: Any) -> None:
+        self.texts.append(text.value)
+
+    def on_tool_call_delta(self, delta: Any, snapshot: Any) -> None:
+        self.calls.append(snapshot)
+
+
+class CodeThatRuns(WithClient):
+    """The code interpreter."""
+
+    def test_code_that_draws_and_writes(self) -> None:
+        coder = self.assistants.create(model=MODEL, tools=[{"type": "code_interpreter"}]).id
+        thread = self.threads.create(messages=asked(f"Run {CODE}"))
+        with self.runs.stream(thread_id=thread.id, assistant_id=coder, event_handler=CodeRecorder()) as stream:
+            stream.until_done()
+        (message,) = stream.get_final_messages()
+        self.assertEqual(message, self.messages.list(thread.id).data[0])
+        image, answer = message.content
+        self.assertEqual(stream.pictures, [image.image_file])
+        self.assertTrue(self.client.files.content(image.image_file.file_id).read().startswith(b"\x89PNG"))
+        self.assertEqual(stream.texts, [answer.text.value])
+        (path,) = answer.text.annotations
+        self.assertEqual(answer.text.value[path.start_index : path.end_index], "sandbox:/mnt/data/报告 1.csv")
+        self.assertEqual(self.client.files.content(path.file_path.file_id).read(), b"a,b")
+        call = stream.calls[-1].code_interpreter
+        self.assertEqual(call.input, CODE)
+        self.assertEqual({output.type for output in call.outputs}, {"logs", "image"})
+
+
 class AsyncRecorder(AsyncAssistantEventHandler):
     """Writes down the text."""
 

@@ -15,7 +15,7 @@ from ...runs.citations.sentences import last_sentence
 from ...runs.citations.support import quote
 from ...store.objects import PageQuery
 from ...store.store import Store
-from ...wire.messages import FileCitation, Message, MessageDelta, TextContent
+from ...wire.messages import FileCitation, Message, MessageDelta, TextContent, TextDeltaContent
 from ...wire.steps import RunStep, ToolCallsDetails
 
 #: More steps than a run has.
@@ -46,7 +46,7 @@ class Quotes:
 
     def hear(self, delta: MessageDelta) -> str:
         """Take a further piece of an answer; returns the answer's text so far if the piece brings annotations."""
-        texts = [part.text for part in delta.delta.content]
+        texts = [part.text for part in delta.delta.content if isinstance(part, TextDeltaContent)]
         self._heard[delta.id] += [text.value for text in texts]
         return "".join(self._heard[delta.id]) if any(text.annotations for text in texts) else ""
 

@@ -40,6 +40,8 @@ _OBJECT = re.compile(
         _NAME, r"""(?P<end>["'])""",
     )
 )  # fmt: skip
+#: The first line of a block of Python.
+_PYTHON = re.compile(_chain(_word("```python", "```py"), r"[ \t]{0,64}", r"(?P<end>\n)"))
 #: What follows the name in any call, also in that of a function that does not exist.
 _ARGUMENTS = re.compile(_chain(_BLANKS, ",", _BLANKS, _word('"arguments"', '"parameters"'), _BLANKS, "(?P<colon>:)"))
 #: Blanks need no second look: what follows them was judged with them.
@@ -52,18 +54,21 @@ class Detector:
 
     A call begins with `<tool_call>` (or `<tools>`) and a bracket, or, at the start of a line, with a JSON object (or
     an array of such, perhaps in a fence) whose first key names a known function, or names anything and is followed by
-    arguments. Text in a code block of another language is code, not a call. White space is held until it is clear
-    what follows. What comes out does not depend on how the text was cut into pieces.
+    arguments, or, if `python`, with a code block of Python. Text in any other code block is code, not a call. White
+    space is held until it is clear what follows. What comes out does not depend on how the text was cut into pieces.
 
     Attributes:
         call: the text from the beginning of a call on; None as long as none began.
         name: the function that the call names; None if the call begins in another way than with a name.
+        in_python: whether it is a code block of Python.
     """
 
-    def __init__(self, names: Collection[str]) -> None:
-        """Watch for calls of the functions `names`."""
+    def __init__(self, names: Collection[str], *, python: bool = False) -> None:
+        """Watch for calls of the functions `names`, and if `python` for code blocks of Python."""
         self.call: str | None = None
         self.name: str | None = None
+        self.in_python = False
+        self._python = python
         self._names = names
         self._held = ""
         #: The current line so far without blanks before it, as long as it may still become a fence; None after that.
@@ -109,6 +114,9 @@ class Detector:
         if tag := _TAGGED.match(self._held, position):
             bracket = tag.start("bracket")
             return None if bracket < 0 else self._names_function(bracket, tagged=True)
+        if self._python and at_line_start and (block := _PYTHON.match(self._held, position)):
+            self.in_python = bool(block["end"])
+            return self.in_python or None
         return at_line_start and self._names_function(position, tagged=False)
 
     def _names_function(self, start: int, *, tagged: bool) -> bool | None:

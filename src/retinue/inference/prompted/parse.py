@@ -10,6 +10,7 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator
 
 from ..chat import Json
+from . import python
 from .grammar import MOST_CALLS
 from .lenient import NotJson, read
 
@@ -99,6 +100,9 @@ def _call(value: Json, functions: dict[str, Json]) -> Call:
         arguments = {}
     for error in Draft202012Validator(functions[name]).iter_errors(arguments):
         raise Malformed(f"the arguments of {name} do not fit: {error.message[:300]}")
+    for key, schema in functions[name].get("properties", {}).items():
+        if schema.get("contentMediaType") == python.MEDIA_TYPE and isinstance(arguments.get(key), str):
+            arguments[key] = python.mended(arguments[key])
     try:
         return Call(name, json.dumps(arguments, ensure_ascii=False, allow_nan=False))
     except ValueError as error:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import takewhile
 from typing import Any
 
 from ..chat import Json
 from .parse import Call
+from .python import Runner, runner
 
 _TOOLS = """\
 # Tools
@@ -31,6 +33,17 @@ For each function call, return a json object with function name and arguments wi
 Call a function only when it is needed to answer; for greetings and small talk reply in words. \
 If several things are asked for, write one <tool_call> block for each."""
 
+# Without the example, small models guess instead.
+_PYTHON = """\
+# Python
+
+For anything to compute or solve, and for data and files, write one ```python block that prints what you need, and \
+stop. It is run, and <tool_response> tells you what it printed. Never guess results. For example:
+```python
+print(2 ** 0.5)
+```
+{description}"""
+
 # What is said after results comes in two forms: with the question again, or without where there is none, or a long one.
 # Small models that are not told it behind long results say what they would do, or what they were told last.
 
@@ -44,6 +57,11 @@ _NEXT_PLAIN = (
     "The results of the functions are in <tool_response>. If they answer the question, answer the user in words. "
     "If something is still missing, call the function that provides it."
 )
+#: Said after results that are errors: small models answer them with guesses.
+_AGAIN = (
+    "That failed, <tool_response> says why. Correct what was wrong and try again. "
+    "If it cannot work, say in words what did not work."
+)
 #: Said after results where no function is to be called any more: the model asked for the same again, or may call none.
 _ENOUGH = (
     "The functions have been called, their results are in <tool_response>. "
@@ -52,6 +70,7 @@ _ENOUGH = (
 _ENOUGH_PLAIN = (
     "The functions have been called, their results are in <tool_response>. Answer the user in words from those results."
 )
+_ENOUGH_ERRORS = "The functions have been called and failed. Say in words, in the same language, what did not work."
 #: Characters of a question that is said again.
 _LONGEST_QUESTION = 1000
 #: Said when the answer needs no function.
@@ -90,12 +109,14 @@ def render(messages: list[Json], tools: list[Json] | None = None, *, forced: boo
     Returns:
         Messages of the roles system (or developer), user and assistant alone.
     """
+    python = runner(tools) if tools and not forced else None
     result: list[Json] = []
     responses: list[str] = []
     labels: dict[str, str] = {}
     for message in messages:
         for call in message.get("tool_calls") or ():
-            labels[str(call.get("id"))] = _label(call.get("function") or {})
+            function = call.get("function") or {}
+            labels[str(call.get("id"))] = "" if _block(function, python) else _label(function)
         if message.get("role") == "tool":
             response = labels.get(str(message.get("tool_call_id")), "") + _text(message.get("content"))
             responses.append(f"<tool_response>\n{_defused(response)}\n</tool_response>")
@@ -103,12 +124,16 @@ def render(messages: list[Json], tools: list[Json] | None = None, *, forced: boo
         if responses:
             result.append(_results(responses))
             responses = []
-        result.append(_assistant(message) if message.get("tool_calls") else message)
+        result.append(_assistant(message, python) if message.get("tool_calls") else message)
     if responses:
         result.append(_results(responses))
     if not tools:
         return result
-    return _offer(result, tools if forced else [*tools, _IN_WORDS_TOOL])
+    others = [tool for tool in tools if not python or tool["function"]["name"] != python.name]
+    blocks = [_signatures(others if forced else [*others, _IN_WORDS_TOOL])] if others else []
+    if python:
+        blocks.append(_PYTHON.format(description=python.description))
+    return _offer(result, "\n\n".join(blocks))
 
 
 def nudge(messages: list[Json], text: str) -> list[Json]:
@@ -131,14 +156,24 @@ def recounted(messages: list[Json]) -> list[Json]:
 
 def next_step(messages: list[Json]) -> str:
     """What is said after results to a model that may call functions."""
+    if _failed(messages):
+        return _AGAIN
     question = _question(messages)
     return _NEXT.format(question=question) if question else _NEXT_PLAIN
 
 
 def enough(messages: list[Json]) -> str:
     """What is said after results to a model that is to answer now."""
+    if _failed(messages):
+        return _ENOUGH_ERRORS
     question = _question(messages)
     return _ENOUGH.format(question=question) if question else _ENOUGH_PLAIN
+
+
+def _failed(messages: list[Json]) -> bool:
+    """Whether all results that are last say that they are errors."""
+    results = list(takewhile(lambda message: message.get("role") == "tool", reversed(messages)))
+    return bool(results) and all(_text(result.get("content")).lower().startswith("error:") for result in results)
 
 
 def _question(messages: list[Json]) -> str:
@@ -163,10 +198,12 @@ def answered(messages: list[Json]) -> set[tuple[str, str]]:
     return keys
 
 
-def _offer(messages: list[Json], tools: list[Json]) -> list[Json]:
-    """Put the functions at the end of the first system message."""
-    signatures = "\n".join(json.dumps(_signature(tool), ensure_ascii=False) for tool in tools)
-    block = _TOOLS.format(signatures=signatures)
+def _signatures(tools: list[Json]) -> str:
+    return _TOOLS.format(signatures="\n".join(json.dumps(_signature(tool), ensure_ascii=False) for tool in tools))
+
+
+def _offer(messages: list[Json], block: str) -> list[Json]:
+    """Put what is said of functions at the end of the first system message."""
     if messages and messages[0].get("role") in ("system", "developer"):
         return [_appended(messages[0], block), *messages[1:]]
     return [{"role": "system", "content": f"You are a helpful assistant.\n\n{block}"}, *messages]
@@ -184,10 +221,18 @@ def _signature(tool: Json) -> Json:
     }
 
 
-def _assistant(message: Json) -> Json:
+def _block(function: Json, python: Runner | None) -> str:
+    """The code block that a call is told as; "" if it is none of Python."""
+    return python.block(str(function.get("arguments"))) if python and function.get("name") == python.name else ""
+
+
+def _assistant(message: Json, python: Runner | None) -> Json:
     parts = [text] if (text := _text(message.get("content"))) else []
     for call in message["tool_calls"]:
         function = call.get("function") or {}
+        if block := _block(function, python):
+            parts.append(block)
+            continue
         name = json.dumps(function.get("name"), ensure_ascii=False)
         parts.append(f'<tool_call>\n{{"name": {name}, "arguments": {_arguments(function)}}}\n</tool_call>')
     return {"role": "assistant", "content": "\n".join(parts)}

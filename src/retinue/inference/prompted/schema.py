@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from ..chat import Json
+from . import python
 
 #: Nodes of one schema, and their depth; what lies beyond allows any value.
 _MOST_NODES = 1000
@@ -31,10 +32,10 @@ def arguments_schema(parameters: Any) -> Json:
     """The schema of a function's arguments, in a subset of JSON schema.
 
     The subset holds type, enum, anyOf, allOf, properties, required, additionalProperties, items, bounds on numbers
-    and lengths, and common formats. References within the schema are followed; recursion, and what else is beyond
-    the subset (such as `pattern`, which could also hang a checker), allows any value. The result is never stricter
-    than what was asked for, but for one thing: properties that are not named are refused unless
-    `additionalProperties` says otherwise.
+    and lengths, common formats, and `contentMediaType` of Python. References within the schema are followed;
+    recursion, and what else is beyond the subset (such as `pattern`, which could also hang a checker), allows any
+    value. The result is never stricter than what was asked for, but for one thing: properties that are not named are
+    refused unless `additionalProperties` says otherwise.
 
     Args:
         parameters: what the user gave, which may be anything; None or ``{}`` means no parameters.
@@ -74,6 +75,8 @@ class _Simplifier:
             result["items"] = self.simplify(schema["items"], depth + 1, within)
         if result.get("type") == "string" and schema.get("format") in _FORMATS:
             result["format"] = schema["format"]
+        if result.get("type") == "string" and schema.get("contentMediaType") == python.MEDIA_TYPE:
+            result["contentMediaType"] = python.MEDIA_TYPE
         for key, name in (("anyOf", "anyOf"), ("oneOf", "anyOf"), ("allOf", "allOf")):
             if isinstance(schema.get(key), list) and schema[key]:
                 result[name] = [self.simplify(part, depth + 1, within) for part in schema[key]]

@@ -17,12 +17,15 @@ from . import grammar as grammars
 from .detect import Detector
 from .parse import Call, Malformed, read_calls
 from .prompt import IN_WORDS, PLAIN, answered, enough, next_step, nudge, render
+from .python import Runner, goes_on, runner
 from .schema import arguments_schema
 
 #: How often a call that is not valid is asked for again.
 _RETRIES = 2
 #: The most tokens of a pass that writes calls, where the request sets no limit.
 _MOST_TOKENS = 4096
+#: Characters of a call after which it counts as the same as one that begins so.
+_SAME_CALL = 200
 _OPENING = "<tool_call>"
 _CLOSING = "</tool_call>"
 _LETTERS = string.ascii_letters + string.digits
@@ -52,13 +55,14 @@ class Turn:
         self._grammar = grammar
         self._forced = request.tool_choice != "auto"
         self._functions = _functions(request)
+        self._python = None if self._forced else runner(request.tools)
         self._messages = first_messages(request)
         wanted = request.response_format
         self._format = None if wanted is None or wanted.get("type") == "text" else wanted
 
     async def events(self) -> AsyncGenerator[ChatEvent, None]:
         """Answer, event by event; see `ChatBackend.stream`."""
-        detector = Detector([*self._functions, IN_WORDS])
+        detector = Detector([*self._functions, IN_WORDS], python=self._python is not None)
         end = Finished("stop", Usage())
         if not self._forced:
             async with closing(self._inner.stream(self._pass(self._messages))) as answer:
@@ -79,6 +83,8 @@ class Turn:
         """Whether the free pass, having brought `text`, need not go on: another will take its place."""
         if detector.call is None:
             return self._format is not None and text != ""
+        if detector.in_python:
+            return goes_on(detector.call)
         return self._grammar or self._is_words(detector)
 
     def _is_words(self, detector: Detector) -> bool:
@@ -95,12 +101,22 @@ class Turn:
                 return self._inner.stream(self._pass(self._messages, response_format=self._format))
             if self._is_words(detector):
                 return self._words()
-        written = None if self._grammar or detector.call is None else (detector.call, end)
-        calls, end = await self._calls(written)
+        if self._python and detector.in_python and detector.call:
+            calls, end = self._run(self._python, detector.call, end)
+        else:
+            written = None if self._grammar or detector.call is None else (detector.call, end)
+            calls, end = await self._calls(written)
         calls = self._wanted(calls)
         if not calls and end.reason != "length":
             return self._words()
         return _given(_call_events(calls), replace(end, reason="tool_calls") if calls else end)
+
+    def _run(self, python: Runner, block: str, end: Finished) -> tuple[list[Call], Finished]:
+        """The call that a code block stands for, and how its pass ended: without a call, if a token limit did that."""
+        if goes_on(block):
+            end = Finished("stop", _estimate(self._messages, block))
+        arguments = python.arguments(block)
+        return [Call(python.name, arguments)] if arguments and end.reason != "length" else [], end
 
     def _pass(self, messages: list[Json], **changes: Any) -> ChatRequest:
         """A request for plain text."""
@@ -242,9 +258,11 @@ def _functions(request: ChatRequest) -> dict[str, Json]:
 
 
 def _repeats(text: str) -> bool:
-    """Whether the last complete call is one that was written before: then the model would go on like that."""
-    *blocks, _ = text.split(_CLOSING)
-    return len(blocks) > 1 and blocks[-1].strip() in [block.strip() for block in blocks[:-1]]
+    """Whether the last call was written before, or is long and begins like one: then the model goes on like that."""
+    *blocks, begun = (block.strip() for block in text.split(_CLOSING))
+    if len(begun) >= _SAME_CALL:
+        return any(block.startswith(begun) for block in blocks)
+    return not begun and blocks[-1] in blocks[:-1]
 
 
 def _estimate(messages: list[Json], text: str) -> Usage:

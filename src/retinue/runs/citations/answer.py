@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ...wire.messages import Annotation, Citation, FileCitation, FilePath
-from . import marks
+from . import links, marks
 from .markdown import Line
 from .sentences import CLOSERS, ENDS, ends
 from .sources import Source, Sources
@@ -23,16 +23,13 @@ _TEXT_OR_LINK = re.compile(rf"[^\s{_STOPS}s]+|.")
 #: What has no blank before it.
 _POINTS = ".,;:!?)]，。；：！？）、」』”"
 
-#: A link to a file that code has written, as answers have it.
-_LINK_HEAD = "sandbox:/mnt/data/"
-_LINK = re.compile(rf"sandbox:(/mnt/data/[^\s()<>\[\]\"'`]{{1,{_LONGEST - len(_LINK_HEAD)}}})")
-
 
 class Answer:
     """The text of one answer, which only ever grows, and its annotations.
 
     What comes of a text does not depend on how it was cut into pieces. What may be the beginning of a mark, and blanks
-    that a mark may follow, are held back until that is clear: at most 500 characters of each.
+    that a mark may follow, are held back until that is clear: at most 500 characters of each. So is what may be a link
+    to a file, as long as it is the beginning of the file's name.
 
     Attributes:
         annotations: those of the text that has been let go, in its order.
@@ -48,7 +45,7 @@ class Answer:
         self.annotations: list[Annotation] = []
         self._sources = sources
         self._verbatim = verbatim
-        self._text = _TEXT_OR_LINK if sources.writes else _TEXT
+        self._text = _TEXT_OR_LINK if sources.links else _TEXT
         #: What has come and is not understood yet.
         self._coming = ""
         #: Blanks that wait for what follows, and whether a mark was taken out behind them.
@@ -105,7 +102,7 @@ class Answer:
                     return mark.length
             elif not last and len(text) - at < _LONGEST and marks.may_begin(text, at):
                 return 0
-        elif text[at] == "s" and self._sources.writes:
+        elif text[at] == links.HEAD[0] and self._sources.links:
             return self._step_link(at, last=last)
         match = self._text.match(text, at)
         assert match  # noqa: S101 (it matches any character but a line's end, which is a blank)
@@ -115,21 +112,16 @@ class Answer:
     def _step_link(self, at: int, *, last: bool) -> int:
         """Understand what comes at an "s", with which a link may begin."""
         text = self._coming
-        if match := _LINK.match(text, at):
-            if match.end() == len(text) and len(match[0]) < _LONGEST and not last:
-                return 0
-            if linked := self._sources.linked(match[1]):
-                path, file = linked
-                link = text[at : match.start(1) + len(path)]
-                self._add_text(link)
-                begin, end = self._length - len(link), self._length
-                cited = Citation(file_id=file)
-                self.annotations.append(FilePath(text=link, file_path=cited, start_index=begin, end_index=end))
-                return len(link)
-        elif not last and _LINK_HEAD.startswith(text[at:]):
+        if not last and links.may_change(text, at, self._sources.links):
             return 0
-        self._add_text("s")
-        return 1
+        link = links.read(text, at, self._sources.links)
+        written = text[at : at + link.length] if link else text[at]
+        self._add_text(written)
+        if link:
+            begin, end = self._length - len(written), self._length
+            cited = Citation(file_id=link.file)
+            self.annotations.append(FilePath(text=written, file_path=cited, start_index=begin, end_index=end))
+        return len(written)
 
     def _add_blanks(self, blanks: str) -> int:
         """Blanks wait for what follows, as many as may be held. Returns how many were taken."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import unquote
 
 from ...tools.passages import mark
 from ...wire.messages import Annotation, AnnotationDelta, FileCitation, FileCitationDelta, FilePathDelta
@@ -14,9 +13,6 @@ from ...wire.steps import FileSearchToolCall, RunStep, ToolCall, ToolCallsDetail
 from .claims import claims
 from .marks import Mark
 from .support import Support
-
-#: What may stand behind a link without being part of it.
-_STOPS = ".,;:!?。，；：！？、*_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +37,26 @@ class Sources:
 
     Attributes:
         calls: how many tools the run has called.
-        writes: whether code has written files.
+        links: the ids of the files that it may link to, by their path.
     """
 
-    def __init__(self, steps: Sequence[RunStep]) -> None:
-        """`steps`: of the run, oldest first."""
+    def __init__(self, steps: Sequence[RunStep], written: Mapping[str, str] | None = None) -> None:
+        """Collect it.
+
+        Args:
+            steps: of the run, oldest first.
+            written: ids of files from earlier runs of the thread, by their path.
+        """
         calls = [call for step in steps for call in _calls(step)]
         self.calls = len(calls)
         self._searched = any(isinstance(call, FileSearchToolCall) for call in calls)
         found = [one for number, call in enumerate(calls) for one in _found(number, call)]
         self._numbers = {place: number for number, (place, _) in enumerate(found)}
         self._found = [source for _, source in found]
-        self._written: dict[str, str] = {}
+        self.links = dict(written or {})
         for step in steps:
             for served in step.served.values():
-                self._written |= served.files
+                self.links |= served.files
 
     async def read(self) -> None:
         """Get ready to compare sentences with what was found, which takes a while; done at need where it was not."""
@@ -66,13 +67,8 @@ class Sources:
     def _support(self) -> Support:
         return Support(source.text for source in self._found)
 
-    @property
-    def writes(self) -> bool:
-        """Whether there is a file that code has written."""
-        return bool(self._written)
-
     def __bool__(self) -> bool:
-        return self._searched or self.writes
+        return self._searched or bool(self.links)
 
     def cited(self, mark: Mark, sentence: str) -> list[Source] | None:
         """What a mark cites: nothing, where it names nothing that was found; None, where it is no mark but text.
@@ -94,12 +90,6 @@ class Sources:
             return None
         number = self._support.of(sentence)
         return None if number is None else self._found[number]
-
-    def linked(self, path: str) -> tuple[str, str] | None:
-        """The path of a file that code has written, and the file's id; from a path in a text, which may end later."""
-        path = path if path in self._written else path.rstrip(_STOPS)
-        file = self._written.get(path) or self._written.get(unquote(path))
-        return (path, file) if file else None
 
 
 def _calls(step: RunStep) -> list[ToolCall]:
