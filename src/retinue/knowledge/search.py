@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 _LEG = 100
 #: The most results; so many of the best are what a reranker puts in order.
 _MOST_RESULTS = 50
+#: Bytes of postings that are ranked in about a millisecond; more are in a thread.
+_QUICK = 256 * 1024
 #: Seconds that a reranker may take.
 _RERANK_WAIT = 30
 #: Seconds between two looks at whether files have been read.
@@ -56,6 +58,8 @@ class Search:
         self._store = store
         self._vectors = QueryVectors(embedders)
         self._rerankers = rerankers
+        #: Whether what cuts English into words has been loaded, which takes a moment; for Chinese it is a dictionary.
+        self._knows_english = False
 
     async def search(
         self,
@@ -106,7 +110,11 @@ class Search:
         self, queries: Sequence[str], scopes: Sequence[StoreScope], project: str, weights: HybridWeights | None
     ) -> _Wanted:
         by_words = weights is None or weights.text_weight > 0
-        in_words = await asyncio.to_thread(_in_words, queries) if by_words else [()] * len(queries)
+        in_words: Sequence[Sequence[str]] = [()] * len(queries)
+        if by_words:
+            quick = self._knows_english and all(map(str.isascii, queries))
+            in_words = _in_words(queries) if quick else await asyncio.to_thread(_in_words, queries)
+            self._knows_english = True
         models = {one.embedding_model for one in scopes} if weights is None or weights.embedding_weight > 0 else set()
         vectors = {model: await self._vectors.of(model, queries, project) for model in models if model}
         given = (weights.embedding_weight, weights.text_weight) if weights else None
@@ -118,7 +126,10 @@ class Search:
         vectors = [one for one in wanted.vectors.get(scope.embedding_model, ()) if len(one.vector) == scope.dimensions]
         near = asyncio.gather(*(search.nearest(scope, one.vector, _LEG) for one in vectors))
         rows, nearest = await asyncio.gather(self._postings(scope, wanted), near)
-        competing = await asyncio.to_thread(_competing, nearest, wanted.words, rows, scope)
+        if sum(len(row[2]) for row in rows) <= _QUICK:
+            competing = _competing(nearest, wanted.words, rows, scope)
+        else:
+            competing = await asyncio.to_thread(_competing, nearest, wanted.words, rows, scope)
         weights = wanted.weights or _default_weights(scope.embedding_model)
         if not vectors:
             return [one.best(0.0, (0.0, 1.0), _MOST_RESULTS) for one in competing]
@@ -196,7 +207,7 @@ class Search:
 
 
 def _in_words(queries: Sequence[str]) -> list[list[str]]:
-    """The words of queries. In a thread: the dictionary takes a moment to load."""
+    """The words of queries."""
     from .words import query_words
 
     return [query_words(one) for one in queries]
@@ -205,7 +216,7 @@ def _in_words(queries: Sequence[str]) -> list[list[str]]:
 def _competing(
     nearest: Sequence[Sequence[Hit]], words: Sequence[Sequence[str]], rows: Sequence[Row], scope: StoreScope
 ) -> list[Candidates]:
-    """The candidates of each query. In a thread: large stores have many postings."""
+    """The candidates of each query."""
     from .candidates import candidates
 
     near = nearest or [None] * len(words)

@@ -126,8 +126,9 @@ class VectorIndex:
             log.info("an index is built by one process", store=store)
             while await self._move(store, workers=0):
                 pass
-        # Else searches of the store would pass over what has moved, row by row, until the database does it by itself.
-        await self._database.execute("vacuum (skip_locked) chunk_vectors", {})
+        # Until the database does it by itself, searches would pass over vectors that have moved, row by row, and look
+        # at each word's rows to count its postings.
+        await self._database.execute("vacuum (skip_locked) chunk_vectors, chunk_words", {})
 
     async def _move(self, store: int, *, workers: int = _WORKERS) -> bool:
         """One transaction of that; `workers` help to build an index. Says whether there may be more to do."""
