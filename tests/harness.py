@@ -54,7 +54,9 @@ def empty(conninfo: str) -> None:
     objects = ("projects", "assistants", "threads", "idempotency_keys", "webhook_endpoints", "webhook_deliveries")
     completions = ("chat_completions", "usage_records")
     knowledge = ("files", "uploads", "vector_stores", "loose_blobs")
-    tables = (*objects, *knowledge, *completions, "procrastinate_periodic_defers", "procrastinate_jobs")
+    chunks = ("chunks", "chunk_vectors", "chunk_words", "gone_files")
+    queue = ("procrastinate_periodic_defers", "procrastinate_jobs")
+    tables = (*objects, *knowledge, *chunks, *completions, *queue)
     with psycopg.connect(conninfo) as connection:
         for table in tables:
             connection.execute(SQL("delete from {}").format(Identifier(table)))

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from retinue.settings import ModelSettings, Settings
+from retinue.settings import DEFAULT_EMBEDDING_MODEL, ModelSettings, Settings
 
 from ..harness import Api, Json, Server, empty, serving
 from ..indexing import index
@@ -422,6 +422,7 @@ class TestWithVectors:
 # --- the local model
 
 
+@pytest.mark.settings(default_embedding_model=DEFAULT_EMBEDDING_MODEL)
 async def test_by_meaning_in_english_and_chinese(api: Api, server: Server) -> None:
     texts = {"birds": BIRDS, "poem": POEM, "planes": PLANES, "rates": "Mortgages became dearer when rates rose."}
     files = [await api.file(text, f"{name}.txt") for name, text in texts.items()]
