@@ -9,6 +9,8 @@ from retinue.settings import DEFAULT_EMBEDDING_MODEL, ModelSettings
 
 from ..harness import KEY, Api, Server
 
+pytestmark = pytest.mark.settings(default_embedding_model=DEFAULT_EMBEDDING_MODEL)
+
 REMOTE = {"base_url": "http://127.0.0.1:9/v1"}
 
 

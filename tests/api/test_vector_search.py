@@ -270,6 +270,8 @@ def fits(attributes: Json, wanted: Json) -> bool:
             return there and kind(own) is kind(value) and ORDERS[order](own, value)
 
 
+# The server beside it draws random numbers in threads of its own, which Hypothesis takes for the strategies'.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 async def test_filters_mean_what_they_say(api: Api, server: Server) -> None:
     file = [await api.file("Word.", f"{number}.txt") for number in range(12)]
     store = (await api.post("/vector_stores", {"file_ids": file}))["id"]

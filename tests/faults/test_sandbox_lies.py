@@ -35,8 +35,18 @@ def forge(kind, content, picture=b"", channel="iopub", parent=None):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def session() -> AsyncIterator[LocalSession]:
+    """A session that forges messages; what it writes may meet what the relay writes, and end it, as it should."""
     session = await LocalSession.start(LIMITS, [], 300_000)
     await run(session, FORGE)
+    yield session
+    await session.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def honest() -> AsyncIterator[LocalSession]:
+    """A session that forges nothing."""
+    session = await LocalSession.start(LIMITS, [], 300_000)
+    await run(session, "import os, signal")
     yield session
     await session.close()
 
@@ -164,17 +174,17 @@ async def test_signals_that_are_ignored_end_the_session(victim: LocalSession) ->
 # --- saying too much
 
 
-async def test_tiny_outputs_without_end_are_stopped(session: LocalSession, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tiny_outputs_without_end_are_stopped(honest: LocalSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long before their texts reach the limit: each costs the host work."""
     monkeypatch.setattr("retinue.sandbox.outputs.FLOOD", 2**20)
-    result = await run(session, "while True: print('x', flush=True)")
+    result = await run(honest, "while True: print('x', flush=True)")
     assert result.status == "flooded"
     assert len(text(result)) < 2**13
-    assert await printed(session, "print(1)") == "1"
+    assert await printed(honest, "print(1)") == "1"
 
 
-async def test_a_huge_error_message_is_cut(session: LocalSession) -> None:
-    result = await run(session, "raise ValueError('x' * 2_000_000 + 'end')")
+async def test_a_huge_error_message_is_cut(honest: LocalSession) -> None:
+    result = await run(honest, "raise ValueError('x' * 2_000_000 + 'end')")
     assert result.status == "error"
     (failure,) = result.outputs
     assert isinstance(failure, Failure)
@@ -183,9 +193,9 @@ async def test_a_huge_error_message_is_cut(session: LocalSession) -> None:
     assert len(failure.traceback) < 9_000
 
 
-async def test_a_long_value_is_shown_whole(session: LocalSession) -> None:
+async def test_a_long_value_is_shown_whole(honest: LocalSession) -> None:
     for code in ("print('数' * 200_000)", "class C:\n  def __repr__(self): return '数' * 200_000\nC()"):
-        assert text(await run(session, code)) == "数" * 200_000
+        assert text(await run(honest, code)) == "数" * 200_000
 
 
 async def test_what_is_written_to_standard_error_without_end_reaches_nobody(victim: LocalSession) -> None:
@@ -228,10 +238,10 @@ async def test_what_goes_on_after_a_call_cannot_speak_in_the_next(session: Local
     assert text(await run(session, waiting)) == "mine"
 
 
-async def test_signals_reach_nobody_else(session: LocalSession) -> None:
+async def test_signals_reach_nobody_else(honest: LocalSession) -> None:
     code = "for number in (signal.SIGTERM, signal.SIGKILL):\n    try: os.kill(-1, number)\n    except OSError: pass"
-    assert (await run(session, code)).status == "ok"
-    assert await printed(session, "print('lives')") == "lives"
+    assert (await run(honest, code)).status == "ok"
+    assert await printed(honest, "print('lives')") == "lives"
 
 
 async def test_daemons_end_with_the_session(victim: LocalSession) -> None:

@@ -19,12 +19,14 @@ pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("example", ["math_tutor.py", "weather_functions.py", "chat.py"])
-async def test_an_example_runs_with_nothing_but_the_two_variables_set(server: Process, example: str) -> None:
+@pytest.mark.parametrize("example", ["math_tutor.py", "weather_functions.py", "chat.py", "sales_report.py"])
+async def test_an_example_runs_with_nothing_but_the_two_variables_set(
+    server: Process, example: str, tmp_path: Path
+) -> None:
     environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY}
     command = [sys.executable, "-W", "ignore", ROOT / "examples" / example]
     pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
-    process = await asyncio.create_subprocess_exec(*command, env=environment, **pipes)
+    process = await asyncio.create_subprocess_exec(*command, env=environment, cwd=tmp_path, **pipes)
     printed = (await process.communicate())[0].decode()
     assert process.returncode == 0, printed
     assert "assistant: " in printed

@@ -226,6 +226,7 @@ SCHEMAS: dict[str, Any] = {
     "nullable": Holds({"type": ["string", "null"], "enum": ["x", None]}),
     "number": Holds({"type": "number", "minimum": 1, "exclusiveMinimum": True, "multipleOf": 0.01}),
     "all of": Holds({"allOf": [{"type": "string"}, {"minLength": 2}]}),
+    "python": Holds({"type": "string", "contentMediaType": "text/x-python"}),
     "tuple": Holds({"type": "array", "items": [{"type": "string"}], "prefixItems": [{"type": "string"}]}),
 }
 

@@ -25,20 +25,6 @@ async def asked(client: openai.AsyncOpenAI, question: str, **assistant: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("instructions", "question"),
-    [
-        ("You are a math tutor. Write and run code to answer.", "What is the square root of 1234567?"),
-        ("你是一个数学导师。编写并运行代码来回答。", "1234567 的平方根是多少？"),
-    ],
-)
-async def test_a_root_by_code(client: openai.AsyncOpenAI, instructions: str, question: str) -> None:
-    calls, answer = await asked(client, question, instructions=instructions, tools=[{"type": "code_interpreter"}])
-    logs = [output.logs for call in calls for output in call.code_interpreter.outputs if output.type == "logs"]
-    assert any("1111.11" in one for one in logs)
-    assert "1111.1" in answer.value.replace(",", "")
-
-
-@pytest.mark.parametrize(
     ("passage", "question", "fact"),
     [
         ("The Zorblax festival of Lund takes place on 17 May.", "When is the Zorblax festival?", "17"),

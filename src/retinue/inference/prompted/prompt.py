@@ -37,10 +37,10 @@ If several things are asked for, write one <tool_call> block for each."""
 _PYTHON = """\
 # Python
 
-For anything to compute or solve, and for data and files, write one ```python block that prints what you need, and \
-stop. It is run, and <tool_response> tells you what it printed. Never guess results. For example:
+For numbers and equations, and for data and files, do not answer from memory: write one ```python block that prints \
+what you need, and stop. It is run, and <tool_response> tells you what it printed. For example:
 ```python
-print(2 ** 0.5)
+print(17 * 23.5)
 ```
 {description}"""
 
@@ -56,6 +56,15 @@ _NEXT = (
 _NEXT_PLAIN = (
     "The results of the functions are in <tool_response>. If they answer the question, answer the user in words. "
     "If something is still missing, call the function that provides it."
+)
+#: Said after what code printed.
+_NEXT_CODE = (
+    "The code has run, <tool_response> tells what it printed. If that is enough, answer this from it, in the same "
+    "language; if not, run more code: {question}"
+)
+_NEXT_CODE_PLAIN = (
+    "The code has run, <tool_response> tells what it printed. If that is enough, answer the user in words; if not, run "
+    "more code."
 )
 #: Said after results that are errors: small models answer them with guesses.
 _AGAIN = (
@@ -154,11 +163,14 @@ def recounted(messages: list[Json]) -> list[Json]:
     return nudge(told, enough(messages))
 
 
-def next_step(messages: list[Json]) -> str:
-    """What is said after results to a model that may call functions."""
+def next_step(messages: list[Json], tools: list[Json]) -> str:
+    """What is said after results to a model that may call these functions."""
     if _failed(messages):
         return _AGAIN
-    question = _question(messages)
+    question, python = _question(messages), runner(tools)
+    asked = next((message for message in reversed(messages) if message.get("tool_calls")), {"tool_calls": ()})
+    if all(_block(call.get("function") or {}, python) for call in asked["tool_calls"]):
+        return _NEXT_CODE.format(question=question) if question else _NEXT_CODE_PLAIN
     return _NEXT.format(question=question) if question else _NEXT_PLAIN
 
 

@@ -201,7 +201,8 @@ class Turn:
                         if text[: len(_OPENING)] != _OPENING[: len(text)]:
                             return None
                         if _repeats(text):
-                            return text, Finished("stop", _estimate(messages, text))
+                            whole = text[: text.rindex(_CLOSING) + len(_CLOSING)]
+                            return whole, Finished("stop", _estimate(messages, text))
         except ContextOverflow:
             raise
         except ModelError as error:
@@ -229,7 +230,7 @@ def first_messages(request: ChatRequest) -> list[Json]:
     elif request.tool_choice == "required":
         told = "Call at least one function now."
     elif _after_results(request):
-        told = next_step(request.messages)
+        told = next_step(request.messages, request.tools)
     else:
         return render(request.messages, request.tools)
     return nudge(render(request.messages, request.tools, forced=request.tool_choice != "auto"), told)
