@@ -140,6 +140,20 @@ async def begun(content: aiohttp.StreamReader) -> None:
             assert piece
 
 
+async def test_files_and_pictures_in_version_1(v1: Api, upstream: ScriptedUpstream) -> None:
+    draw = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nopen('/mnt/data/sums.csv', 'w').write('1,2')"
+    upstream.script(code(draw), Reply(text="销售: [sums](sandbox:/mnt/data/sums.csv)."))
+    run = await v1.run(assistant=CODE)
+    picture, answer = (await v1.messages(run["thread_id"]))[-1]["content"]
+    assert (await v1.download(f"/files/{picture['image_file']['file_id']}/content")).startswith(b"\x89PNG")
+    (path,) = answer["text"]["annotations"]
+    value = answer["text"]["value"]
+    assert value[path["start_index"] : path["end_index"]] == path["text"] == "sandbox:/mnt/data/sums.csv"
+    assert await v1.download(f"/files/{path['file_path']['file_id']}/content") == b"1,2"
+    (outputs_shown,) = await outputs(v1, run)
+    assert outputs_shown[0] == {"type": "image", "image": {"file_id": picture["image_file"]["file_id"]}}
+
+
 async def test_what_stops_a_run_stops_its_code(api: Api, server: Server, upstream: ScriptedUpstream) -> None:
     made, thread = await api.assistant(**CODE), await api.thread("Hi")
     runs, body = f"/threads/{thread}/runs", {"assistant_id": made}

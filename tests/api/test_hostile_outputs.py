@@ -81,5 +81,8 @@ for number in range(50):
     with open(f"{number:02}", "wb") as file:
         file.truncate(10 * 2**20)
 """
-    _, files = await answer(api, upstream, code)
+    told, files = await answer(api, upstream, code)
     assert [file["filename"] for file in files] == ["00"]
+    # The model knows of some that the user does not get, and how many there are.
+    assert told.count("The user does not get a file: `") == 4
+    assert "Of 50 files written, the user gets 20." in told

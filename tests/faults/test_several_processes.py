@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+from pathlib import Path
 
 import psycopg
 
 from tests.faults.harness import TAKEN_OVER, Json, Process, Site, client_of, until
-from tests.scripted import Reply, ScriptedUpstream
+from tests.scripted import Call, Reply, ScriptedUpstream
 
 
 async def test_a_worker_drives_what_a_server_queues(site: Site, upstream: ScriptedUpstream) -> None:
@@ -68,6 +70,39 @@ async def test_a_driver_that_slept_too_long_writes_nothing_more(site: Site, upst
         await until(lambda: _said(sleeper, "drive stopped"))
         assert (await client.messages(run), await client.steps(run), await client.look(run)) == before
         assert await client.answers(run) == [("completed", "In time.")]
+
+
+async def test_a_thread_deleted_elsewhere_takes_its_session_along(site: Site, upstream: ScriptedUpstream) -> None:
+    upstream.script(Reply(tool_calls=[Call("code_interpreter", {"code": "print(6 * 7)"})]), Reply(text="42"))
+    driving = await site.serve(RETINUE_SANDBOX_WARM_SESSIONS=0)
+    other = await site.serve(RETINUE_SERVE_WORKER="false")
+
+    async def sandboxed() -> int:
+        return len(_sandboxes_of(driving.pid))
+
+    async def ended() -> bool:
+        return not await sandboxed()
+
+    async with client_of(driving) as client, client_of(other) as elsewhere:
+        run = await client.run(await client.assistant(tools=[{"type": "code_interpreter"}]))
+        await client.becomes(run, "completed", seconds=60)
+        assert await client.answers(run) == [("completed", "42")]
+        # No further session waits: these processes are the thread's.
+        assert await sandboxed()
+        answer = await elsewhere.ask("DELETE", f"/threads/{run['thread_id']}")
+        assert answer.body["deleted"]
+        await until(ended)
+
+
+def _sandboxes_of(pid: int) -> list[int]:
+    """The descendants of a process that are sandboxes, or run in one."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (thread / "children").read_text().split()):
+                found += [child] if b"bwrap" in Path(f"/proc/{child}/cmdline").read_bytes() else []
+                found += _sandboxes_of(child)
+    return found
 
 
 async def _said(process: Process, text: str) -> bool:

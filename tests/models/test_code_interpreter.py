@@ -106,10 +106,11 @@ def uploaded(client: openai.OpenAI, name: str, columns: str) -> str:
     return client.files.create(file=(name, table.encode()), purpose="assistants").id
 
 
-def streamed(client: openai.OpenAI, assistant: str, question: str) -> Run:
+def streamed(client: openai.OpenAI, assistant: str, question: str, file: str | None = None) -> Run:
     """Ask on a new thread, printing what comes."""
     thread = client.beta.threads.create().id
-    client.beta.threads.messages.create(thread, role="user", content=question)
+    attachments: Any = [{"file_id": file, "tools": [TOOL]}] if file else []
+    client.beta.threads.messages.create(thread, role="user", content=question, attachments=attachments)
     printer = Printer()
     with client.beta.threads.runs.stream(thread_id=thread, assistant_id=assistant, event_handler=printer) as stream:
         stream.until_done()
@@ -176,22 +177,33 @@ async def test_total_sales_and_the_best_day(
     assert BEST.search(run.answer), run.answer
 
 
-async def test_charts_from_a_table(official: openai.OpenAI) -> None:
-    assistant = made(
-        official,
-        "You are great at creating beautiful data visualizations. You analyze data present in .csv files, understand "
-        "trends, and come up with data visualizations relevant to those trends. You also share a brief text summary "
-        "of the trends observed.",
-    )
-    attachment = {"file_id": uploaded(official, "sales.csv", "date,sales"), "tools": [TOOL]}
-    question = {
-        "content": "Create 3 data visualizations based on the trends in this file.",
-        "attachments": [attachment],
-    }
-    run = await asyncio.to_thread(polled, official, assistant, question)
-    # Three are asked for; the default model draws them for most wordings, and sometimes fewer for this one.
-    assert run.pictures
+@pytest.mark.parametrize(
+    ("instructions", "columns", "question"),
+    [
+        (
+            "You are great at creating beautiful data visualizations. You analyze data present in .csv files, "
+            "understand trends, and come up with data visualizations relevant to those trends. You also share a brief "
+            "text summary of the trends observed.",
+            "Date,Weekday,Customers,Sales",
+            "Create 3 data visualizations based on the trends in this file.",
+        ),
+        (
+            "你擅长制作精美的数据可视化。你分析 .csv 文件中的数据，了解趋势，并提出与这些趋势相关的数据可视化。",
+            "日期,星期,客流量,销售额（元）",
+            "用这些数据画三张不同的图。",
+        ),
+    ],
+)
+async def test_three_charts_from_a_table(
+    official: openai.OpenAI, capsys: pytest.CaptureFixture[str], instructions: str, columns: str, question: str
+) -> None:
+    days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    rows = [f"2024-03-{day:02},{days[(day - 4) % 7]},{sales // 20},{sales}" for day, sales in enumerate(SALES, start=4)]
+    table = "\n".join([columns, *rows, ""]).encode()
+    file = official.files.create(file=("sales.csv", table), purpose="assistants").id
+    run = await asyncio.to_thread(streamed, official, made(official, instructions), question, file)
+    assert len(run.pictures) == len(set(run.pictures)) >= 3
     for picture in run.pictures:
-        content = official.files.content(picture).read()
-        assert content.startswith(b"\x89PNG")
+        assert official.files.content(picture).read().startswith(b"\x89PNG")
     assert [part.image_file.file_id for part in run.message.content if part.type == "image_file"] == run.pictures
+    assert run.calls[0].input in capsys.readouterr().out

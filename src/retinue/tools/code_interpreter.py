@@ -37,6 +37,8 @@ _LONGEST = 100_000
 _MOST_TOLD = 16_000
 #: Most files that are kept of what one call has written.
 _MOST_FILES = 20
+#: Most files of which the model is told that they were not kept.
+_MOST_LOST = 5
 #: Threads whose files are remembered: more than can have a session.
 _MOST_THREADS = 2_000
 
@@ -120,13 +122,11 @@ class CodeInterpreter:
                 before = {file.name: file for file in await session.list()}
                 done, result = await self._run(scope, session, call.id, code, report)
                 written = [file for file in await session.list() if before.get(file.name) != file]
-                kept = await self._keep(scope, session, written[:_MOST_FILES])
+                kept, lost = await self._keep(scope, session, written)
         except SandboxError as error:
             raise InvalidRequest(str(error)) from error
-        notes = [result.note, *folder.refused]
-        if len(written) > _MOST_FILES:
-            notes.append(f"Of {len(written)} files written, the user gets {_MOST_FILES}. Put many into one archive.")
-        output = _told(result, "\n".join(filter(None, notes)), kept, list(folder.given), scope.room)
+        notes = "\n".join(filter(None, [result.note, *folder.refused, lost]))
+        output = _told(result, notes, kept, list(folder.given), scope.room)
         files = {FOLDER + name: file for name, file in folder.brought.items()} | kept
         return Served(done, output, files, failed=result.status != "ok")
 
@@ -201,20 +201,24 @@ class CodeInterpreter:
         folder = self._folders[key] = _Folder(session.id, given)
         return folder
 
-    async def _keep(self, scope: Scope, session: Session, written: list[FileInfo]) -> dict[str, str]:
-        """Make files of what code has written: their ids by path."""
+    async def _keep(self, scope: Scope, session: Session, written: list[FileInfo]) -> tuple[dict[str, str], str]:
+        """Make files of what code has written: their ids by path, and what the model should know of the others."""
         kept: dict[str, str] = {}
+        lost: list[str] = []
         # A file with holes is longer than the room that it takes.
         left = self._settings.sandbox_disk_bytes
-        for file in written:
+        for file in written[:_MOST_FILES]:
             try:
                 content = session.read(file.name, most=left)
                 made = await self._add_file(scope, content, file.name.rpartition("/")[2])
-            except FileRefused:
+            except FileRefused as error:
+                lost.append(f"The user does not get a file: {error}")
                 continue
             kept[FOLDER + file.name] = made.id
             left -= made.bytes
-        return kept
+        if len(written) > _MOST_FILES:
+            lost.append(f"Of {len(written)} files written, the user gets {_MOST_FILES}. Put many into one archive.")
+        return kept, "\n".join(lost[-_MOST_LOST:])
 
     async def _add_file(self, scope: Scope, content: AsyncIterable[bytes], name: str) -> FileObject:
         received = await self._store.files.receive(content)

@@ -17,6 +17,7 @@ const functionTool = (name) => ({
 const TOOLS = [functionTool('getCurrentWeather'), functionTool('getNickname')];
 const OUTPUTS = { getCurrentWeather: '7°', getNickname: 'The Tiger City' };
 const ANSWER = '7°, The Tiger City';
+const CHART = 'import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()';
 
 const outputs = (run) =>
   run.required_action.submit_tool_outputs.tool_calls.map((call) => ({
@@ -138,6 +139,20 @@ describe('streamed runs', () => {
       .on('textDone', (content) => texts.push(content.value));
     assert.equal((await second.finalRun()).status, 'completed');
     assert.deepEqual(texts, [ANSWER]);
+  });
+
+  test('pictures', async () => {
+    const { id } = await assistants.create({ model, tools: [{ type: 'code_interpreter' }] });
+    const thread = await threads.create({ messages: asked(`Run ${CHART}`) });
+    const seen = [];
+    const stream = runs
+      .stream(thread.id, { assistant_id: id })
+      .on('imageFileDone', (image, message) => seen.push([image, message.content[0].type]));
+    assert.equal((await stream.finalRun()).status, 'completed');
+    const [{ content }] = (await messages.list(thread.id, { order: 'desc' })).data;
+    assert.deepEqual(seen, [[content[0].image_file, 'image_file']]);
+    const file = await client.files.content(content[0].image_file.file_id);
+    assert.deepEqual([...new Uint8Array(await file.arrayBuffer())].slice(0, 4), [0x89, 0x50, 0x4e, 0x47]);
   });
 
   test('cancel', async () => {
