@@ -53,10 +53,11 @@ def empty(conninfo: str) -> None:
     """Forget all that earlier tests wrote. Rows are few, so deleting them is quicker than truncating the tables."""
     objects = ("projects", "assistants", "threads", "idempotency_keys", "webhook_endpoints", "webhook_deliveries")
     completions = ("chat_completions", "usage_records")
+    outside = ("connections", "consents")
     knowledge = ("files", "uploads", "vector_stores", "loose_blobs")
     chunks = ("chunks", "chunk_vectors", "chunk_words", "gone_files")
     queue = ("procrastinate_periodic_defers", "procrastinate_jobs")
-    tables = (*objects, *knowledge, *chunks, *completions, *queue)
+    tables = (*objects, *outside, *knowledge, *chunks, *completions, *queue)
     with psycopg.connect(conninfo) as connection:
         for table in tables:
             connection.execute(SQL("delete from {}").format(Identifier(table)))

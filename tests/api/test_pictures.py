@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from retinue.inference.chat import Json
-from retinue.tools.tool import Scope, Served, Toolbox
+from retinue.tools.tool import Scope, Served, ServerFunction, Toolbox
 from retinue.wire.runs import Run
 from retinue.wire.steps import (
     CodeInterpreterCall,
@@ -34,8 +35,9 @@ class Painter:
 
     type = "code_interpreter"
 
-    async def definition(self, project: str, run: Run) -> Json:
-        return {"description": "Draw.", "parameters": {"type": "object"}}
+    async def functions(self, project: str, run: Run, wanted: Any) -> list[ServerFunction]:
+        definition = {"description": "Draw.", "parameters": {"type": "object"}}
+        return [ServerFunction(self.type, self.type, definition, self.serve, self.shown)]
 
     def shown(self, identifier: str, arguments: str) -> ToolCall:
         return CodeInterpreterToolCall(id=identifier, code_interpreter=CodeInterpreterCall(input=""))

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from retinue.errors import InvalidRequest
 from retinue.inference.chat import Json
-from retinue.tools.tool import Scope, Served, Toolbox
+from retinue.tools.tool import Scope, Served, ServerFunction, Toolbox
 from retinue.wire.runs import Run
 from retinue.wire.steps import CodeInterpreterCall, CodeInterpreterToolCall, LogsOutput, ToolCall
 
@@ -35,8 +35,9 @@ class Echo:
         self.most = 0
         self.scopes: list[Scope] = []
 
-    async def definition(self, project: str, run: Run) -> Json:
-        return {"description": "Say it back.", "parameters": {"type": "object"}}
+    async def functions(self, project: str, run: Run, wanted: Any) -> list[ServerFunction]:
+        definition = {"description": "Say it back.", "parameters": {"type": "object"}}
+        return [ServerFunction(self.type, self.type, definition, self.serve, self.shown)]
 
     def shown(self, identifier: str, arguments: str) -> ToolCall:
         try:

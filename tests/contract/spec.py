@@ -185,6 +185,23 @@ ADDED: tuple[tuple[str, str, Json], ...] = (
 )
 
 
+#: Types of tools that Retinue adds: docs/extensions.md tells of each.
+EXTENSION_TOOLS = frozenset({"web_browsing", "image_generation", "action", "mcp"})
+
+
+def _without_extension_tools(body: Any) -> Any:
+    """A body whose assistants and runs have no tools but official ones."""
+    if isinstance(body, list):
+        return [_without_extension_tools(one) for one in body]
+    if not isinstance(body, dict):
+        return body
+    kept = {name: _without_extension_tools(value) for name, value in body.items()}
+    tools = kept.get("tools")
+    if isinstance(tools, list) and body.get("object") in ("assistant", "thread.run"):
+        kept["tools"] = [tool for tool in tools if tool.get("type") not in EXTENSION_TOOLS]
+    return kept
+
+
 def closed(document: Json) -> Json:
     """A copy of `document` whose objects allow only the fields they name, and those that Retinue adds."""
     document = copy.deepcopy(document)
@@ -260,7 +277,7 @@ def validate(name: str, body: Any, *, strict: bool = True, version: Version = "v
     """
     if name not in _schemas(version)["components"]["schemas"]:
         raise KeyError(f"the official document has no schema {name!r}")
-    _judge(name, version, f"/components/schemas/{name}", body, strict)
+    _judge(name, version, f"/components/schemas/{name}", _without_extension_tools(body), strict)
 
 
 @cache
@@ -292,4 +309,4 @@ def validate_event(event_name: str, data: Any, *, strict: bool = True, version: 
     pointer = event_pointers(version).get(event_name)
     if pointer is None:
         raise ContractBreach(f"the official document has no stream event {event_name!r}")
-    _judge(f"event {event_name}", version, pointer, data, strict)
+    _judge(f"event {event_name}", version, pointer, _without_extension_tools(data), strict)

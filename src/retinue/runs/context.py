@@ -93,7 +93,7 @@ async def build(
         run: the run.
         steps: its steps so far, oldest first.
         model: the model that will be asked.
-        offered: the run's tools that Retinue runs itself.
+        offered: the functions that Retinue runs itself.
         tools: all of its tools, as the model is told of them.
         window: tokens that the prompt may have.
         closing: whether the model is to answer now, without calling further tools.

@@ -21,7 +21,7 @@ from ..settings import Settings
 from ..store.runs import Claim, Commit
 from ..store.store import Store
 from ..tools import functions
-from ..tools.tool import Toolbox
+from ..tools.tool import Offered, Toolbox
 from ..wire.common import WireObject
 from ..wire.events import EventName
 from ..wire.runs import CompletionUsage, LastError, Run, RunIncompleteDetails, RunStatus
@@ -40,6 +40,8 @@ log = structlog.get_logger(__name__)
 #: Each time that a prompt proves too long, the window shrinks to this share of itself.
 _SHRINK = 0.6
 _MOST_SHRINKS = 5
+#: The share of a model's context that the functions which Retinue runs may take.
+_SHARE_OF_FUNCTIONS = 0.25
 
 
 class Listener(Protocol):
@@ -90,7 +92,8 @@ class Driver:
         self._settings = settings
         self._owner = owner
         self._watch = watch
-        self._offered = toolbox.offered(claim.run)
+        self._toolbox = toolbox
+        self._offered: Offered = {}
         #: All tools of the run, as the model is told of them.
         self._tools: list[Json] = []
         self._meter = meter
@@ -146,7 +149,10 @@ class Driver:
     async def _work(self) -> None:
         model = self._models.resolve(self.run.model)
         written = await self._written_before()
-        self._tools = await functions.definitions(self._project, self.run, self._offered)
+        self._window = model.context_length - self._settings.answer_reserve
+        self._offered = await self._functions(model)
+        self._tools = functions.definitions(self.run, self._offered)
+        await self._make_allowed_calls(written)
         while True:
             if limit := self._used_up():
                 return await self.end("incomplete", RunIncompleteDetails(reason=limit))
@@ -155,6 +161,30 @@ class Driver:
             turn = self._turn = Turn(self.run, self, self._offered, known, images.drawn(self._steps))
             if not await self._conclude(turn, await self._ask(model, turn)):
                 return None
+
+    async def _functions(self, model: ServedModel) -> Offered:
+        """What Retinue runs itself for this run, as much of it as the model has room for."""
+        room = int(model.context_length * _SHARE_OF_FUNCTIONS)
+
+        async def topic() -> str:
+            messages = await self._store.messages.window(self._project, self.run.thread_id, budget=1000, limit=4)
+            return "\n".join(context.text_of(message) for message in messages)
+
+        return await self._toolbox.offered(self._project, self.run, room, topic)
+
+    async def _make_allowed_calls(self, written: Mapping[str, str]) -> None:
+        """Make the calls that waited for a person, who has allowed them."""
+        for step in self._steps:
+            if step.type == "tool_calls" and step.status == "in_progress":
+                turn = self._turn = Turn.resumed(self.run, self, self._offered, Sources(self._steps, written), step)
+                room = context.room(self.run, self._steps, self._tools, self._window)
+                allowed = turn.begin_allowed()
+                await self._commit({}, ["in_progress"], keep_lease=True, turn=turn)
+                await serve(self._project, self.run, turn.calls_before, allowed, turn, room)
+                turn.finish_calls()
+                await self._commit({}, ["in_progress"], keep_lease=True, turn=turn)
+                turn.emit_end()
+                self._turn = None
 
     async def _written_before(self) -> Mapping[str, str]:
         """The files that answers may link to although this run has not written them: see `Steps.files_before`."""

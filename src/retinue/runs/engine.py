@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
 
 import structlog
 
@@ -23,9 +23,9 @@ from ..store.runs import WATCHED, Claim, Commit, Orphan
 from ..store.store import Store
 from ..tools.tool import Toolbox
 from ..wire.runs import TERMINAL, Run, RunCreate, ThreadAndRunCreate, ToolOutput
-from ..wire.steps import FunctionToolCall, RunStep, ToolCallsDetails
 from ..wire.threads import Thread, ThreadCreate
 from . import compose
+from .consent import take_outputs
 from .context import check_images
 from .driver import Driver, LeaseLost
 from .events import EventStream
@@ -150,7 +150,10 @@ class Engine:
         if sorted(expected) != sorted(got):
             raise InvalidRequest(f"Expected tool outputs for call_ids {expected}, got {got}", param="tool_outputs")
         steps = await self._store.steps.page(project, PageQuery(limit=1000), run_id)
-        answered = [_with_outputs(step, outputs) for step in steps.data if step.status == "in_progress"]
+        said = {output.tool_call_id: output.output or "" for output in outputs}
+        answered = [step for step in steps.data if step.status == "in_progress"]
+        for key in chain(*(take_outputs(step, said) for step in answered)):
+            await self._store.connections.allow(project, key)
         here = self._is_driven_here(stream)
         commit = Commit(
             run=run_id,
@@ -168,7 +171,8 @@ class Engine:
             raise InvalidRequest(f'Runs in status "{now.status}" do not accept tool outputs.')
         if stream:
             for step in answered:
-                stream.send("thread.run.step.completed", step, "completed")
+                if step.status == "completed":
+                    stream.send("thread.run.step.completed", step, "completed")
             stream.send("thread.run.queued", changed, moment("queued", ended(steps.data)))
         if here:
             self._launch(run_id, stream)
@@ -365,15 +369,3 @@ class Engine:
             driver = self._driver(claim)
             with contextlib.suppress(LeaseLost):
                 await driver.end("expired")
-
-
-def _with_outputs(step: RunStep, outputs: Sequence[ToolOutput]) -> RunStep:
-    """The step, completed, with the outputs of its calls."""
-    by_id: dict[str, Any] = {output.tool_call_id: output.output for output in outputs}
-    if isinstance(step.step_details, ToolCallsDetails):
-        for call in step.step_details.tool_calls:
-            if isinstance(call, FunctionToolCall):
-                call.function.output = by_id.get(call.id, call.function.output)
-    step.status = "completed"
-    step.completed_at = int(time.time())
-    return step

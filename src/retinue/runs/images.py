@@ -38,7 +38,7 @@ async def load(store: Store, project: str, images: Iterable[ImageFile]) -> dict[
 
 
 def drawn(steps: Sequence[RunStep]) -> list[ImageFileContent]:
-    """What the next message of a run begins with: the pictures that code has drawn since the last one, in their order.
+    """What the next message of a run begins with: the pictures that tools have made since the last one, in their order.
 
     Args:
         steps: of the run so far, oldest first.
@@ -48,9 +48,13 @@ def drawn(steps: Sequence[RunStep]) -> list[ImageFileContent]:
         if isinstance(step.step_details, MessageCreationDetails):
             pictures.clear()
             continue
-        calls = [call for call in step.step_details.tool_calls if isinstance(call, CodeInterpreterToolCall)]
-        outputs = [output for call in calls for output in call.code_interpreter.outputs]
-        files = [output.image.file_id for output in outputs if isinstance(output, ImageOutput)]
+        files: list[str] = []
+        for call in step.step_details.tool_calls:
+            if isinstance(call, CodeInterpreterToolCall):
+                outputs = call.code_interpreter.outputs
+                files += [output.image.file_id for output in outputs if isinstance(output, ImageOutput)]
+            elif call.id in step.served:
+                files += step.served[call.id].pictures
         pictures += [ImageFileContent(type="image_file", image_file=ImageFile(file_id=file)) for file in files]
     return pictures
 

@@ -54,7 +54,8 @@ def text_piece(message: str, index: int, text: str, annotations: list[Annotation
 def size(call: ToolCall) -> int:
     """How far a call has come: it grows with each character and each result that there is to show."""
     if isinstance(call, FunctionToolCall):
-        return len(call.function.arguments)
+        output = call.function.output
+        return len(call.function.arguments) + (0 if output is None else 1 + len(output))
     if isinstance(call, CodeInterpreterToolCall):
         return len(call.code_interpreter.input) + sum(map(_output_size, call.code_interpreter.outputs))
     return 0 if call.file_search.results is None else 1
@@ -77,7 +78,11 @@ def piece(index: int, call: ToolCall, known: int | None) -> ToolCallDelta:
     identifier = call.id if first else None
     if isinstance(call, FunctionToolCall):
         name = call.function.name if first else None
-        function = FunctionDelta(name=name, arguments=call.function.arguments[known:])
+        arguments = call.function.arguments[known:]
+        # Clients add up what comes: arguments that are whole are not sent again, not even as an empty text.
+        function = FunctionDelta(name=name, arguments=arguments if arguments or first else None)
+        if call.function.output is not None:
+            function.output = call.function.output
         return FunctionToolCallDelta(index=index, id=identifier, function=function)
     if isinstance(call, CodeInterpreterToolCall):
         code = _code(call.code_interpreter, known, first=first)

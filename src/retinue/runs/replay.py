@@ -7,7 +7,7 @@ driver emits them, with the same ids, so that a reader can go on where another s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InvalidRequest
@@ -26,6 +26,7 @@ from ..wire.steps import (
     ToolCallsDeltaDetails,
     ToolCallsDetails,
 )
+from .calls import of_client
 from .citations import numbered
 from .pieces import picture_piece, piece, place, size, text_piece
 from .turn import required_action
@@ -79,10 +80,12 @@ class _Calls:
 
     step: str
     calls: list[ToolCall]
+    #: How far the calls had come before: what was told of them then.
+    told: list[int] = field(default_factory=list[int])
 
     def since(self, at: str | None) -> Iterator[Event]:
         """What follows after the place that `at` names."""
-        known = list(map(int, at.split("-"))) if at else []
+        known = list(map(int, at.split("-"))) if at else list(self.told)
         for index, call in enumerate(self.calls):
             before = known[index] if index < len(known) else None
             if before is None or size(call) > before:
@@ -97,8 +100,8 @@ def moment(status: RunStatus, steps: int) -> str:
 
 
 def ended(steps: list[RunStep]) -> int:
-    """How many of these steps have ended."""
-    return sum(step.status != "in_progress" for step in steps)
+    """How many of these steps have ended, or go on after a person has allowed their calls."""
+    return sum(step.status != "in_progress" or _allowed(step) for step in steps)
 
 
 class Replay:
@@ -141,9 +144,13 @@ class Replay:
 
 def _is_place(entry: _Content | _Calls, at: str) -> bool:
     numbers = at.split("-")
-    return len(numbers) <= (1 if isinstance(entry, _Content) else len(entry.calls)) and all(
-        number.isascii() and number.isdigit() and len(number) < 10 for number in numbers
-    )
+    if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
+        return False
+    if isinstance(entry, _Content):
+        return len(numbers) == 1
+    # What lies beyond these calls belongs to a later entry of theirs.
+    sizes = list(map(size, entry.calls))
+    return len(numbers) <= len(sizes) and all(int(one) <= known for one, known in zip(numbers, sizes, strict=False))
 
 
 def _events(view: RunView) -> Iterator[Event | _Content | _Calls]:
@@ -162,21 +169,29 @@ def _events(view: RunView) -> Iterator[Event | _Content | _Calls]:
         message = _message_of(step, view)
         if message:
             yield from _message_begin(message)
-        if isinstance(step.step_details, ToolCallsDetails):
-            yield _Calls(step.id, step.step_details.tool_calls)
+        calls = _calls(step)
+        if calls:
+            yield calls
         waits = _required_action(step)
         if waits:
             yield _run(run, "requires_action", moment("requires_action", done), required_action=waits)
+        goes_on = _allowed(step)
+        if goes_on:
+            done += 1
+            yield _run(run, "queued", moment("queued", done))
+            yield _run(run, "in_progress", moment("in_progress", done))
+            if calls and isinstance(step.step_details, ToolCallsDetails):
+                yield _Calls(step.id, _told(step, step.step_details), list(map(size, calls.calls)))
         if cancelling and step.status == "cancelled":
             yield _run(run, "cancelling", "cancelling")
             cancelling = False
         if message and message.status != "in_progress":
             yield Event(_ended_message(message), message, message.status)
         if step.status != "in_progress":
-            done += 1
+            done += not goes_on
             name: Any = f"thread.run.step.{step.status}"
             yield Event(name, step, step.status)
-        if waits and step.status == "completed":
+        if waits and step.status == "completed" and not goes_on:
             yield _run(run, "queued", moment("queued", done))
             if run.status != "queued" or step is not view.steps[-1]:
                 yield _run(run, "in_progress", moment("in_progress", done))
@@ -207,7 +222,34 @@ def _required_action(step: RunStep) -> Any:
     """What the client was asked for with this step, if it was."""
     if not step.awaited or not isinstance(step.step_details, ToolCallsDetails):
         return None
-    return required_action([call for call in step.step_details.tool_calls if isinstance(call, FunctionToolCall)])
+    asked = of_client(step.step_details.tool_calls, step.served)
+    return required_action([_without_output(call) for call in asked])
+
+
+def _allowed(step: RunStep) -> bool:
+    """Whether a call of this step waited for a person, was allowed, and the run has gone on."""
+    consents = [served.consent for served in step.served.values() if served.consent]
+    return any(consent.allowed for consent in consents)
+
+
+def _calls(step: RunStep) -> _Calls | None:
+    """The calls of a step as they were when the model had made them, and those that nobody had to allow were run."""
+    if not isinstance(step.step_details, ToolCallsDetails):
+        return None
+    asked = {call.id for call in of_client(step.step_details.tool_calls, step.served)}
+    calls = [_without_output(call) if call.id in asked else call for call in step.step_details.tool_calls]
+    return _Calls(step.id, calls)
+
+
+def _told(step: RunStep, details: ToolCallsDetails) -> list[ToolCall]:
+    """The calls of a step, without what the client has said: that is known to it."""
+    return [call if call.id in step.served else _without_output(call) for call in details.tool_calls]
+
+
+def _without_output(call: Any) -> Any:
+    if not isinstance(call, FunctionToolCall):
+        return call
+    return call.model_copy(update={"function": call.function.model_copy(update={"output": None})})
 
 
 def _begun(step: RunStep) -> RunStep:

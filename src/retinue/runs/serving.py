@@ -60,12 +60,15 @@ async def _serve(pending: Pending, scope: Scope, shown: Shown) -> None:
         call = now
         shown.update_call(pending.index, now)
 
+    function = pending.function
     try:
-        done = await pending.tool.serve(scope, call, _parsed(pending.arguments), report)
+        if function is None:
+            raise InvalidRequest("this function is not there any more.")
+        done = await function.serve(scope, call, _parsed(pending.arguments), report)
     except ApiError as error:
         done = Served(call, f"Error: {error.message}", failed=True)
     except Exception:
-        log.exception("tool failed on a defect", tool=pending.tool.type, run=scope.run.id)
+        log.exception("tool failed on a defect", tool=function and function.type, run=scope.run.id)
         done = Served(call, "Error: something went wrong on the server.", failed=True)
     shown.finish_call(pending.index, done)
 

@@ -77,7 +77,7 @@ class Turn:
         Args:
             run: the run.
             sink: where events go.
-            offered: the tools of the run that Retinue runs itself.
+            offered: the functions of the run that Retinue runs itself.
             sources: what the answer may cite.
             pictures: what the message begins with, if there is one: code has drawn them for it.
         """
@@ -103,6 +103,24 @@ class Turn:
         #: Pieces that have come, and how many of them have been written.
         self._size = self._shown_size = 0
         self._told: set[str] = set()
+
+    @classmethod
+    def resumed(cls, run: Run, sink: Sink, offered: Offered, sources: Sources, step: RunStep) -> Turn:
+        """An answer whose calls a person has allowed meanwhile; its text, if it had any, is long written.
+
+        Args:
+            run: see the constructor.
+            sink: see there.
+            offered: see there.
+            sources: see there.
+            step: the step of the calls.
+        """
+        turn = cls(run, sink, offered, sources)
+        turn._calls = Calls.of(step, offered)
+        turn._calls_before = sources.calls - len(turn._calls.all)
+        turn._call_step = step
+        turn._known = list(map(size, turn._calls.all))
+        return turn
 
     @property
     def begun(self) -> bool:
@@ -167,8 +185,14 @@ class Turn:
         self._show_call(delta.index, self._calls.add(delta))
 
     def pending(self) -> list[Pending]:
-        """The calls that Retinue is to run."""
+        """The calls that Retinue is to run now."""
         return list(self._calls.pending())
+
+    def begin_allowed(self) -> list[Pending]:
+        """The calls that waited for a person, who has allowed them: to be made, once this has been committed."""
+        pending = list(self._calls.allowed())
+        self._calls.begin_allowed()
+        return pending
 
     def update_call(self, index: int, call: ToolCall) -> None:
         """Show a call that Retinue runs as it is now."""
@@ -248,7 +272,7 @@ class Turn:
                     step.last_error = StepError(code=code, message=error.message)
 
     def ask_client(self) -> RequiredAction | None:
-        """What the client is asked for, if there are calls of its functions: an output for each."""
+        """What the client is asked for, if there are calls for it to answer: an output for each."""
         action = required_action(self._calls.of_client)
         if self._call_step:
             self._call_step.awaited = action is not None

@@ -51,7 +51,7 @@ _ADD_RUN_WITH_THREAD = f"""
 """  # noqa: S608
 
 #: Takes a run, and drops what a driver that died has shown of an unfinished answer: the model will be asked again.
-#: Calls that wait for their outputs are no such thing: they stay.
+#: Calls that wait for their outputs, or that a person has allowed, are no such thing: they stay.
 _CLAIM = f"""
     with claimed as (
         update runs set
@@ -63,7 +63,8 @@ _CLAIM = f"""
     ), dropped_steps as (
         delete from steps using claimed
         where run_id = claimed.id and steps.body ->> 'status' = 'in_progress'
-            and (claimed.status = 'in_progress' or steps.body ->> 'type' = 'message_creation')
+            and (steps.body ->> 'type' = 'message_creation'
+                or (claimed.status = 'in_progress' and not coalesce((steps.body ->> 'awaited')::boolean, false)))
         returning steps.id, steps.body
     ), dropped_messages as (
         delete from messages using dropped_steps

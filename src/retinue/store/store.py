@@ -7,6 +7,7 @@ from .accounts import Accounts
 from .blobs import Blobs
 from .chat_completions import ChatCompletions, StoredMessages
 from .chunks import Chunks
+from .connections import Connections
 from .conversations import Assistants, Messages, Threads
 from .database import Database
 from .files import Files
@@ -63,6 +64,7 @@ class Store:
         self.chat_completion_messages = StoredMessages(self.database)
         self.usage = UsageRecords(self.database)
         self.generated_images = GeneratedImages(self.blobs, loose, self.secrets, keep=settings.image_url_expiry)
+        self.connections = Connections(self.database)
         self.webhook_endpoints = WebhookEndpoints(self.database)
         self.webhook_deliveries = WebhookDeliveries(self.database)
 

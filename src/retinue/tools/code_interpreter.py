@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -27,9 +27,9 @@ from ..wire.steps import (
     ImageOutput,
     LogsOutput,
     OutputFile,
-    ToolCall,
 )
-from .tool import Scope, Served
+from ..wire.tools import CodeInterpreterTool
+from .tool import Report, Scope, Served, ServerFunction
 from .user_files import FOLDER, listed, place
 
 #: Longest code, and the most that the model reads of what it wrote, in characters.
@@ -93,25 +93,16 @@ class CodeInterpreter:
         self._forgetting.add(task)
         task.add_done_callback(self._forgetting.discard)
 
-    async def definition(self, project: str, run: Run) -> Json:
+    async def functions(self, project: str, run: Run, wanted: CodeInterpreterTool) -> list[ServerFunction]:
         """See `ServerTool`."""
         files = await self._store.files.of_code_interpreter(project, run.assistant_id, run.thread_id)
         folder = self._folders.get((project, run.thread_id))
         files_told = await listed(self._store.blobs, files, folder.given if folder else {})
         parameters = {"type": "object", "properties": {"code": _CODE}, "required": ["code"]}
-        return {"description": _DESCRIPTION + files_told, "parameters": parameters}
+        definition = {"description": _DESCRIPTION + files_told, "parameters": parameters}
+        return [ServerFunction(self.type, self.type, definition, self._serve, _shown)]
 
-    def shown(self, identifier: str, arguments: str) -> ToolCall:
-        """See `ServerTool`."""
-        try:
-            code = from_json(arguments or "{}", allow_partial="trailing-strings").get("code", "")
-        except (ValueError, AttributeError):
-            code = ""
-        text = code.replace("\x00", "\ufffd") if isinstance(code, str) else ""
-        return CodeInterpreterToolCall(id=identifier, code_interpreter=CodeInterpreterCall(input=text))
-
-    async def serve(self, scope: Scope, call: ToolCall, arguments: Json, report: Callable[[ToolCall], None]) -> Served:
-        """See `ServerTool`."""
+    async def _serve(self, scope: Scope, call: CodeInterpreterToolCall, arguments: Json, report: Report) -> Served:
         code = arguments.get("code")
         if not isinstance(code, str) or not code.strip() or len(code) > _LONGEST:
             raise InvalidRequest(f"'code' must be Python of 1 to {_LONGEST} characters. Call the tool again.")
@@ -131,7 +122,7 @@ class CodeInterpreter:
         return Served(done, output, files, failed=result.status != "ok")
 
     async def _run(
-        self, scope: Scope, session: Session, call_id: str, code: str, report: Callable[[ToolCall], None]
+        self, scope: Scope, session: Session, call_id: str, code: str, report: Report
     ) -> tuple[CodeInterpreterToolCall, Result]:
         """Run the code; the call with its outputs, and how it went."""
         queue: asyncio.Queue[Output | None] = asyncio.Queue()
@@ -225,6 +216,16 @@ class CodeInterpreter:
         file = received.file(name.replace("\x00", "\ufffd"), "assistants_output")
         await self._store.files.add(scope.project, file)
         return file
+
+
+def _shown(identifier: str, arguments: str) -> CodeInterpreterToolCall:
+    """A call while its code comes in."""
+    try:
+        code = from_json(arguments or "{}", allow_partial="trailing-strings").get("code", "")
+    except (ValueError, AttributeError):
+        code = ""
+    text = code.replace("\x00", "\ufffd") if isinstance(code, str) else ""
+    return CodeInterpreterToolCall(id=identifier, code_interpreter=CodeInterpreterCall(input=text))
 
 
 async def _pieces(content: bytes) -> AsyncIterable[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ..errors import InvalidRequest
@@ -13,11 +12,11 @@ from ..knowledge.search import Search
 from ..settings import Settings
 from ..store.store import Store
 from ..wire.runs import Run
-from ..wire.steps import FileSearchCall, FileSearchResult, FileSearchToolCall, ResultText, ToolCall, UsedRanking
+from ..wire.steps import FileSearchCall, FileSearchResult, FileSearchToolCall, ResultText, UsedRanking
 from ..wire.tools import FileSearchOptions, FileSearchTool
 from ..wire.vector_search import LONGEST_QUERY, MOST_QUERIES
 from .passages import fitting, told
-from .tool import Scope, Served
+from .tool import Report, Scope, Served, ServerFunction
 
 #: Chunks where the tool's options say nothing, for models of a small context and others: OpenAI's numbers.
 _FEW, _MANY = 5, 20
@@ -49,7 +48,7 @@ class FileSearch:
         self._models = models
         self._settings = settings
 
-    async def definition(self, project: str, run: Run) -> Json:
+    async def functions(self, project: str, run: Run, wanted: FileSearchTool) -> list[ServerFunction]:
         """See `ServerTool`."""
         queries = {
             "type": "array",
@@ -58,17 +57,13 @@ class FileSearch:
             "maxItems": _MOST_ASKED,
             "description": "What to look for, in the language of the files.",
         }
-        return {
+        definition = {
             "description": _DESCRIPTION,
             "parameters": {"type": "object", "properties": {"queries": queries}, "required": ["queries"]},
         }
+        return [ServerFunction(self.type, self.type, definition, self._serve, _shown)]
 
-    def shown(self, identifier: str, arguments: str) -> ToolCall:
-        """See `ServerTool`."""
-        return FileSearchToolCall(id=identifier)
-
-    async def serve(self, scope: Scope, call: ToolCall, arguments: Json, report: Callable[[ToolCall], None]) -> Served:
-        """See `ServerTool`."""
+    async def _serve(self, scope: Scope, call: FileSearchToolCall, arguments: Json, report: Report) -> Served:
         queries, options = _queries(arguments), _options(scope.run)
         run, project, ranking = scope.run, scope.project, options.ranking_options
         threshold = ranking.score_threshold if ranking else 0.0
@@ -92,6 +87,10 @@ class FileSearch:
         )
         output = told(passages, scope.number) if passages else _NOTHING
         return Served(FileSearchToolCall(id=call.id, file_search=shown), output if settled else output + _UNREAD)
+
+
+def _shown(identifier: str, arguments: str) -> FileSearchToolCall:
+    return FileSearchToolCall(id=identifier)
 
 
 def _queries(arguments: Json) -> list[str]:

@@ -10,14 +10,10 @@ from ..wire.tools import FunctionTool, NamedToolChoice
 from .tool import Offered
 
 
-async def definitions(project: str, run: Run, offered: Offered) -> list[Json]:
+def definitions(run: Run, offered: Offered) -> list[Json]:
     """All tools of a run, as chat completions take them: the client's functions, then those that Retinue runs."""
     own = [tool.model_dump() for tool in run.tools if isinstance(tool, FunctionTool)]
-    served = [
-        {"type": "function", "function": {"name": name, **await tool.definition(project, run)}}
-        for name, tool in offered.items()
-    ]
-    return [*own, *served]
+    return [*own, *(function.told for function in offered.values())]
 
 
 def choice(run: Run, offered: Offered, *, called: bool) -> str | dict[str, Any]:
@@ -25,7 +21,7 @@ def choice(run: Run, offered: Offered, *, called: bool) -> str | dict[str, Any]:
 
     Args:
         run: the run.
-        offered: the tools of the run that Retinue runs itself.
+        offered: the functions of the run that Retinue runs itself.
         called: whether the run has called tools already. What must be called is called once: else no run would end.
     """
     wanted = run.tool_choice
@@ -34,7 +30,7 @@ def choice(run: Run, offered: Offered, *, called: bool) -> str | dict[str, Any]:
             return wanted
         if wanted.function:
             return wanted.model_dump()
-        for name, tool in offered.items():
-            if tool.type == wanted.type:
+        for name, function in offered.items():
+            if function.type == wanted.type:
                 return {"type": "function", "function": {"name": name}}
     return "auto"

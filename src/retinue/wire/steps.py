@@ -138,6 +138,21 @@ class StepError(WireObject):
     message: str
 
 
+class CallConsent(WireObject):
+    """What a person is to say to a call before it is made."""
+
+    #: What "always" is remembered for.
+    key: str
+    #: Why the person is asked, in words.
+    reason: str
+    #: Where the person has to sign in first, if so.
+    authorize_url: str | None = None
+    #: None while the call waits.
+    allowed: bool | None = None
+    #: Whether the call, once allowed, has been begun: it is never made twice.
+    begun: bool = False
+
+
 class ServedCall(WireObject):
     """A call that Retinue runs, as the model knows it."""
 
@@ -148,8 +163,12 @@ class ServedCall(WireObject):
     output: str = ""
     #: Ids of files that it has written, by the path under which an answer may link to them.
     files: dict[str, str] = Field(default_factory=dict[str, str])
+    #: Ids of pictures that the user is shown with the next message.
+    pictures: list[str] = Field(default_factory=list[str])
     #: Whether it did not work.
     failed: bool = False
+    #: What it waits or waited for, if a person has to allow it.
+    consent: CallConsent | None = None
 
 
 class RunStep(WireObject):

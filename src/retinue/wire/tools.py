@@ -60,7 +60,51 @@ class FileSearchToolName(WireRequest):
     type: Literal["file_search"]
 
 
-Tool = Annotated[CodeInterpreterTool | FileSearchTool | FunctionTool, Field(discriminator="type")]
+class WebBrowsingTool(WireRequest):
+    """Search and pages of the web. An extension."""
+
+    type: Literal["web_browsing"]
+
+
+class ImageGenerationOptions(WireRequest):
+    """Options of image generation."""
+
+    #: None: the setting `default_image_model`, else the first that there is.
+    model: str | None = Field(default=None, exclude_if=is_none)
+
+
+class ImageGenerationTool(WireRequest):
+    """Pictures from words. An extension."""
+
+    type: Literal["image_generation"]
+    image_generation: ImageGenerationOptions | None = Field(default=None, exclude_if=is_none)
+
+
+class ConnectionTools(WireRequest):
+    """Which operations of a connection may be called."""
+
+    #: Of a connection (`POST /v1/connections`).
+    connection_id: Id
+    #: Names of operations or tools; None means all.
+    allowed_tools: Annotated[list[Id], Field(max_length=500)] | None = Field(default=None, exclude_if=is_none)
+
+
+class ActionTool(WireRequest):
+    """The operations of an OpenAPI document. An extension."""
+
+    type: Literal["action"]
+    action: ConnectionTools
+
+
+class McpTool(WireRequest):
+    """The tools of an MCP server. An extension."""
+
+    type: Literal["mcp"]
+    mcp: ConnectionTools
+
+
+ExtensionTool = WebBrowsingTool | ImageGenerationTool | ActionTool | McpTool
+Tool = Annotated[CodeInterpreterTool | FileSearchTool | FunctionTool | ExtensionTool, Field(discriminator="type")]
 AttachmentTool = Annotated[CodeInterpreterTool | FileSearchToolName, Field(discriminator="type")]
 
 
@@ -96,7 +140,7 @@ class FunctionName(WireRequest):
 class NamedToolChoice(WireRequest):
     """One tool that the model must call."""
 
-    type: Literal["function", "code_interpreter", "file_search"]
+    type: Literal["function", "code_interpreter", "file_search", "web_browsing", "image_generation"]
     function: FunctionName | None = Field(default=None, exclude_if=is_none)
 
 

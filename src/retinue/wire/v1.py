@@ -29,7 +29,7 @@ from .steps import (
     StepError,
     StepStatus,
 )
-from .tools import CodeInterpreterTool, FunctionName
+from .tools import CodeInterpreterTool, ExtensionTool, FunctionName
 
 #: The most files of an assistant, and of a message.
 ASSISTANT_FILES, MESSAGE_FILES = 20, 10
@@ -59,13 +59,13 @@ class RetrievalTool(WireRequest):
     type: Literal["retrieval"]
 
 
-Tool = Annotated[CodeInterpreterTool | RetrievalTool | FunctionTool, Field(discriminator="type")]
+Tool = Annotated[CodeInterpreterTool | RetrievalTool | FunctionTool | ExtensionTool, Field(discriminator="type")]
 
 
 class NamedToolChoice(WireRequest):
     """The tool that the model must call."""
 
-    type: Literal["function", "code_interpreter", "retrieval"]
+    type: Literal["function", "code_interpreter", "retrieval", "web_browsing", "image_generation"]
     function: FunctionName | None = Field(default=None, exclude_if=is_none)
 
 
