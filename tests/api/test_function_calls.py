@@ -137,3 +137,24 @@ async def test_arguments_that_are_no_json_are_passed_on_as_they_are(api: Api, up
     run = await api.run("Hi", assistant={"tools": TOOLS})
     (call,) = run["required_action"]["submit_tool_outputs"]["tool_calls"]
     assert call["function"]["arguments"] == '{"city": '
+
+
+async def test_128_functions_and_many_calls_at_once(api: Api, upstream: ScriptedUpstream) -> None:
+    tools = [function(f"f{number}", value="string") for number in range(128)]
+    calls = [Call(f"f{number}", {"value": str(number)}, id=f"call_{number}") for number in range(0, 128, 2)]
+    upstream.script(Reply(tool_calls=calls), Reply(text="Done."))
+    run = await api.run("All?", assistant={"tools": tools})
+    assert [tool["function"]["name"] for tool in upstream.requests[0]["tools"]] == [f"f{n}" for n in range(128)]
+    asked = run["required_action"]["submit_tool_outputs"]["tool_calls"]
+    assert [call["id"] for call in asked] == [call.id for call in calls]
+    # The largest output that is taken, among others in another order.
+    outputs = {f"call_{number}": f"output {number}" for number in range(126, -1, -2)} | {"call_64": "值" * 174_762}
+    run = await api.until(await submit(api, run, outputs))
+    assert run["status"] == "completed"
+    told = [(one["tool_call_id"], one["content"]) for one in upstream.requests[1]["messages"] if one["role"] == "tool"]
+    assert told == [(call.id, outputs[call.id or ""]) for call in calls]
+    (step, _) = await api.steps(run)
+    assert [call["function"]["output"] for call in step["step_details"]["tool_calls"]] == [said for _, said in told]
+    error = await api.refused("POST", "/assistants", {"model": "scripted", "tools": [*tools, function("one_more")]})
+    assert error["param"] == "tools"
+    assert "128" in error["message"]
