@@ -4,7 +4,7 @@ Such an address may be meant to reach what only this machine can: other services
 cloud's metadata. So an address is judged after it was resolved, and the connection goes to the very address that was
 judged: there is no second look-up in which a name could answer otherwise. Every redirect is judged anew.
 
-Sources: OWASP, Server-Side Request Forgery Prevention; the IANA registries of special-purpose addresses.
+Source: OWASP, Server-Side Request Forgery Prevention.
 """
 
 from __future__ import annotations
@@ -23,32 +23,13 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from . import __version__
+from .addresses import Address, Policy
 from .errors import InvalidRequest
 from .settings import Settings
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: Finds the addresses of a host name. Raises `OSError` if it has none.
 Resolve = Callable[[str], Awaitable[list[str]]]
 
-#: Refused beside what `ipaddress` does not call global: ranges that carry an IPv4 address inside, or that newer
-#: registries have reserved; and one metadata service that has a public address (Azure's).
-_ALSO_REFUSED = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "168.63.129.16/32",
-        "192.0.0.0/24",  # protocol assignments
-        "192.88.99.0/24",  # 6to4 relays
-        "::/96",  # IPv4-compatible
-        "::ffff:0:0/96",  # IPv4-mapped
-        "64:ff9b::/96",  # NAT64
-        "64:ff9b:1::/48",  # NAT64, local
-        "2001::/23",  # Teredo and other protocol assignments
-        "2002::/16",  # 6to4
-        "3fff::/20",  # documentation
-        "5f00::/16",  # segment routing
-        "fec0::/10",  # site-local
-    )
-)
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*$")
 #: A last label like this makes a host an IPv4 address, in one of its old spellings.
 _NUMBER = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)$")
@@ -96,15 +77,23 @@ class EgressResponse:
         Raises:
             EgressFailed: it is larger than the request's `max_bytes`, breaks off, or takes too long.
         """
-        body = bytearray()
+        return b"".join([piece async for piece in self.pieces()])
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """The body as it comes, decompressed.
+
+        Raises:
+            EgressFailed: see `read`.
+        """
+        size = 0
         try:
-            async for chunk in self._response.content.iter_chunked(65536):
-                body += chunk
-                if len(body) > self._max_bytes:
+            async for piece in self._response.content.iter_any():
+                size += len(piece)
+                if size > self._max_bytes:
                     raise EgressFailed(f"The answer of {self.url} is larger than {self._max_bytes} bytes.")
+                yield piece
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _failed(self._response.url, error) from error
-        return bytes(body)
 
 
 class Egress:
@@ -112,7 +101,7 @@ class Egress:
 
     def __init__(self, settings: Settings, resolve: Resolve | None = None) -> None:
         """`resolve` stands in for the system's look-up of names."""
-        self._policy = _Policy(settings.egress_allow)
+        self._policy = Policy(settings.egress_allow, settings.egress_ports)
         self._threads = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="egress-resolver")
         self._resolve = resolve or self._look_up
         self._session: aiohttp.ClientSession | None = None
@@ -154,7 +143,7 @@ class Egress:
             url: an `http` or `https` URL without user name and password.
             headers: request headers.
             body: request body.
-            max_bytes: the most that `EgressResponse.read` takes.
+            max_bytes: the most that is taken of the body.
             timeout: seconds for everything: look-ups, redirects, the body.
             redirects: how many are followed, each checked like the first address. With 0 a redirect is an answer.
 
@@ -225,10 +214,14 @@ class Egress:
             raise EgressRefused("The URL must name a host, without user name and password.")
         if not port:
             raise EgressRefused("The URL's port must be from 1 to 65535.")
+        if not self._policy.allows_port(port):
+            raise EgressRefused(
+                f"Port {port} is not for HTTP, but for another service. The setting `egress_ports` can allow it."
+            )
         host = (parsed.raw_host or "").removesuffix(".")
         address = _literal(host)
         if address is not None:
-            self._policy.judge(address, host)
+            self._judge(address, host)
         elif "[" in authority[1] or not _HOST.match(host) or _NUMBER.search(host):
             raise EgressRefused("The URL's host must be a name, or an IP address in its usual form.")
         return parsed.with_host(host).with_fragment(None)
@@ -242,17 +235,19 @@ class Egress:
             raise EgressFailed(f"The host {host} has no address, or none could be found in time.") from error
         if self._policy.allows_name(host):
             return [ipaddress.ip_address(address) for address in found]
-        allowed: list[Address] = []
-        refusal: EgressRefused | None = None
-        for address in map(ipaddress.ip_address, found):
-            try:
-                self._policy.judge(address, host)
-                allowed.append(address)
-            except EgressRefused as error:
-                refusal = error
+        addresses = [ipaddress.ip_address(address) for address in found]
+        allowed = [address for address in addresses if self._policy.allows_address(address)]
+        if not addresses:
+            raise EgressFailed(f"The host {host} has no address.")
         if not allowed:
-            raise refusal or EgressFailed(f"The host {host} has no address.")
+            self._judge(addresses[0], host)
         return allowed
+
+    def _judge(self, address: Address, host: str) -> None:
+        if not self._policy.allows_address(address):
+            raise EgressRefused(
+                f"The address of {host} is private or reserved. The setting `egress_allow` can allow it."
+            )
 
     async def _look_up(self, host: str) -> list[str]:
         def look_up() -> list[str]:
@@ -260,34 +255,6 @@ class Egress:
             return [str(entry[4][0]) for entry in found]
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
-
-
-class _Policy:
-    """Which addresses are allowed."""
-
-    def __init__(self, allow: list[str]) -> None:
-        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
-        self._names: set[str] = set()
-        for entry in allow:
-            try:
-                self._networks.append(ipaddress.ip_network(entry, strict=False))
-            except ValueError:
-                self._names.add(entry.lower().removesuffix("."))
-
-    def allows_name(self, host: str) -> bool:
-        """Whether a host is allowed whatever its address."""
-        return host in self._names
-
-    def judge(self, address: Address, host: str) -> None:
-        """Raise `EgressRefused` unless a connection to `address`, which `host` led to, is allowed."""
-        if any(address in network for network in self._networks):
-            return
-        scoped = isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None
-        also = any(address in network for network in _ALSO_REFUSED)
-        if scoped or also or not address.is_global or address.is_multicast or address.is_reserved:
-            raise EgressRefused(
-                f"The address of {host} is private or reserved. The setting `egress_allow` can allow it."
-            )
 
 
 class _Resolver(AbstractResolver):

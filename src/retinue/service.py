@@ -18,6 +18,7 @@ from .runs.engine import Engine
 from .settings import Settings
 from .store.store import Store
 from .tools.all import tools
+from .tools.connections.registry import ConnectionRegistry
 from .webhooks.deliverer import Deliverer
 
 
@@ -34,6 +35,7 @@ class Service:
     engine: Engine
     egress: Egress
     usage: UsageMeter
+    connections: ConnectionRegistry
 
 
 @asynccontextmanager
@@ -50,10 +52,10 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         embedders, images = Embedders(models, settings), Images(models, settings)
         rerankers, ingest = Rerankers(models), Ingest(store, embedders, settings)
         search = Search(store, embedders, rerankers)
-        toolbox = await stack.enter_async_context(tools(store, search, models, settings))
         usage = UsageMeter(store.usage)
+        made = await stack.enter_async_context(tools(store, search, models, images, egress, usage, settings))
         # What listens to notices is made before the store is opened.
-        engine, deliverer = Engine(store, models, settings, toolbox, usage), Deliverer(store, egress, settings)
+        engine, deliverer = Engine(store, models, settings, made.toolbox, usage), Deliverer(store, egress, settings)
         await store.open()
         stack.push_async_callback(store.close)
         stack.push_async_callback(usage.stop)
@@ -71,4 +73,4 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         await engine.start(work=work)
         if work:
             deliverer.start()
-        yield Service(store, models, embedders, rerankers, search, images, engine, egress, usage)
+        yield Service(store, models, embedders, rerankers, search, images, engine, egress, usage, made.connections)

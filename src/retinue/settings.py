@@ -13,7 +13,16 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -283,6 +292,9 @@ class Settings(BaseSettings):
     #: Private or reserved addresses that such requests may go to nevertheless: networks (`10.1.0.0/16`), addresses, or
     #: host names, which are then allowed whatever their address.
     egress_allow: list[str] = Field(default_factory=list[str])
+    #: Ports that such requests may go to nevertheless, of those that are refused since other services have them: mail,
+    #: databases and the like.
+    egress_ports: list[int] = Field(default_factory=list[int])
     #: Most webhook endpoints of a project.
     max_webhooks: int = Field(default=20, ge=1)
     #: Seconds that the receiver of a webhook has to answer.
@@ -295,6 +307,28 @@ class Settings(BaseSettings):
     webhook_retry_after: float = Field(default=5, gt=0, le=3600)
     #: Days that deliveries are kept.
     webhook_keep_days: float = Field(default=7, gt=0)
+
+    # --- connections
+    #: Where browsers reach this server: its URL without `/v1`. People who sign in somewhere come back to it. Unset:
+    #: `http://`, `host` and `port`.
+    public_url: str | None = None
+    #: Most connections of a project.
+    max_connections: int = Field(default=100, ge=1)
+    #: Seconds that a request of an Action may take.
+    action_timeout: float = Field(default=45, gt=0, le=600)
+    #: Most bytes of what such a request is answered with.
+    action_max_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+
+    # --- MCP
+    #: Programs that may be started as MCP servers, each a list of the program and its arguments. Connections name them
+    #: as `stdio:NAME`.
+    mcp_commands: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
+    #: Seconds for which a server's list of tools holds, before it is asked again.
+    mcp_tools_cache: float = Field(default=300, ge=0)
+    #: Seconds that a call of an MCP tool may take, the start of its server included.
+    mcp_timeout: float = Field(default=60, gt=0, le=600)
+    #: Most bytes of what an MCP server answers.
+    mcp_max_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
 
     # --- files
     #: Where the content of files is kept: `s3://`, `gs://` or `az://` with a bucket or container (credentials come from
@@ -324,6 +358,20 @@ class Settings(BaseSettings):
     whole_files_tokens: int = Field(default=1500, ge=0)
     #: Seconds that the default model may take to rewrite the query of a search, before it is used as it is.
     rewrite_timeout: float = Field(default=20, gt=0)
+
+    # --- web browsing
+    #: What searches the web: a SearXNG instance, Brave's API or Tavily's. Without one pages can be opened all the same.
+    search_provider: Literal["none", "searxng", "brave", "tavily"] = "none"
+    #: Where the provider is. Unset: Brave's or Tavily's own address.
+    search_url: str | None = None
+    #: The key that the provider asks for.
+    search_key: SecretStr | None = None
+    #: Most bytes of a page.
+    browse_max_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    #: Seconds that fetching a page may take, redirects included, or a search.
+    browse_timeout: float = Field(default=20, gt=0, le=300)
+    #: Most pages that a run may open in one process, searches included.
+    browse_max_pages: int = Field(default=30, ge=1)
 
     # --- images
     #: Most bytes of the images that a request brings to be edited, all together.
@@ -415,15 +463,23 @@ class Settings(BaseSettings):
                     raise ValueError(f"'{entry}' is neither a network, nor an address, nor a host name") from None
         return value
 
-    @field_validator("sandbox_gateway", mode="after")
+    @field_validator("sandbox_gateway", "public_url", "search_url", mode="after")
     @classmethod
-    def _is_http(cls, value: str | None) -> str | None:
-        return _http_url("sandbox_gateway", value)
+    def _is_http(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return _http_url(str(info.field_name), value)
 
-    @field_validator("sandbox_gateway_token", mode="after")
+    @field_validator("sandbox_gateway_token", "search_key", mode="after")
     @classmethod
-    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        return _header_text("sandbox_gateway_token", value)
+    def _fits_a_header(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        return _header_text(str(info.field_name), value)
+
+    @model_validator(mode="after")
+    def _provider_complete(self) -> Settings:
+        if self.search_provider == "searxng" and not self.search_url:
+            raise ValueError("search_provider `searxng` needs search_url: where the instance is")
+        if self.search_provider in ("brave", "tavily") and not self.search_key:
+            raise ValueError(f"search_provider `{self.search_provider}` needs search_key")
+        return self
 
     @field_validator("data", "models_folder", mode="after")
     @classmethod

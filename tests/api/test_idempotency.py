@@ -202,7 +202,7 @@ async def rows(server: Server) -> list[Any]:
 # --- what is kept
 
 
-ENDPOINT = {"name": "Once", "url": "http://127.0.0.1:9/", "event_types": ["*"]}
+ENDPOINT = {"name": "Once", "url": "http://127.0.0.1:8999/", "event_types": ["*"]}
 
 
 @pytest.mark.settings(egress_allow=["127.0.0.1"])

@@ -190,7 +190,7 @@ EXTENSION_TOOLS = frozenset({"web_browsing", "image_generation", "action", "mcp"
 
 
 def _without_extension_tools(body: Any) -> Any:
-    """A body whose assistants and runs have no tools but official ones."""
+    """A body whose assistants and runs have, and demand, no tools but official ones."""
     if isinstance(body, list):
         return [_without_extension_tools(one) for one in body]
     if not isinstance(body, dict):
@@ -199,6 +199,9 @@ def _without_extension_tools(body: Any) -> Any:
     tools = kept.get("tools")
     if isinstance(tools, list) and body.get("object") in ("assistant", "thread.run"):
         kept["tools"] = [tool for tool in tools if tool.get("type") not in EXTENSION_TOOLS]
+        choice = kept.get("tool_choice")
+        if isinstance(choice, dict) and choice.get("type") in EXTENSION_TOOLS:
+            kept["tool_choice"] = "auto"
     return kept
 
 

@@ -45,6 +45,6 @@ def test_ids_differ_and_use_every_character() -> None:
     assert len(set(ids)) == 2000
     counts = [sum(one.count(character) for one in ids) for character in set("".join(ids))]
     assert len(counts) == 62
-    # Of 48,000 characters 750 are to be expected of most, 938 of those that stand for five bytes, with a deviation of 30.
+    # Of 48,000 characters 750 are to be expected of most, 938 of those that stand for five bytes, give or take 30.
     assert min(counts) > 500
     assert max(counts) < 1200

@@ -23,10 +23,12 @@ from ..errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound
 from ..inference.moderation import Moderations
 from ..service import running
 from ..settings import Settings
+from ..tools.connections.oauth import CALLBACK_PATH
 from ..webhooks.registry import WebhookRegistry
 from . import (
     assistants,
     chat,
+    connections,
     embeddings,
     files,
     images,
@@ -58,7 +60,7 @@ log = structlog.get_logger(__name__)
 _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
-    *(moderations, webhooks, system),
+    *(moderations, webhooks, connections, system),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
 _MODEL_CALLS = frozenset(
@@ -112,6 +114,7 @@ class _Application(FastAPI):
             limits=self.state.limits,
             limited=_MODEL_CALLS,
             signed=images.CONTENT_PREFIX,
+            keyless={CALLBACK_PATH},
         )
 
 
@@ -139,6 +142,7 @@ def create_app(
             app.state.images, app.state.egress = service.images, service.egress
             app.state.chat_completions = ChatCompletions(service.store, service.models, metering)
             app.state.text_completions = TextCompletions(service.models, metering)
+            app.state.connections = service.connections
             app.state.webhooks = WebhookRegistry(service.store, service.egress, settings)
             if first_key:
                 await app.state.keys.ensure(first_key, "first key")

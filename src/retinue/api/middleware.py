@@ -49,6 +49,7 @@ class Gate:
         limits: Limits,
         limited: Collection[str],
         signed: str,
+        keyless: Collection[str] = (),
     ) -> None:
         """Wrap an application.
 
@@ -59,12 +60,14 @@ class Gate:
             limits: the limits of model calls.
             limited: paths that call models; their answers tell of the limits.
             signed: how paths begin that need no key, because their addresses are signed.
+            keyless: paths that need none, because people's browsers are sent there.
         """
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._limits = limits
         self._limited = limited
         self._signed = signed
+        self._keyless = keyless
         self._headers = ((b"openai-version", b"2020-10-01"), (b"openai-organization", organization.encode()))
         self._v1_headers = (*self._headers, *_ORIGINS)
 
@@ -83,7 +86,8 @@ class Gate:
             if in_api and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
                 await _allow(headers, answering.send)
                 return
-            if in_api and not (path.startswith(self._signed) and b"signature=" in scope["query_string"]):
+            signed = path.startswith(self._signed) and b"signature=" in scope["query_string"]
+            if in_api and not signed and path not in self._keyless:
                 caller = scope["caller"] = await _caller(scope, headers.get(b"authorization", b""))
                 scope["project"] = caller.project
                 if path in self._limited:

@@ -40,8 +40,8 @@ log = structlog.get_logger(__name__)
 #: Each time that a prompt proves too long, the window shrinks to this share of itself.
 _SHRINK = 0.6
 _MOST_SHRINKS = 5
-#: The share of a model's context that the functions which Retinue runs may take.
-_SHARE_OF_FUNCTIONS = 0.25
+#: The share of a model's context that the functions which Retinue runs may take, and the most tokens.
+_SHARE_OF_FUNCTIONS, _MOST_OF_FUNCTIONS = 0.25, 16_000
 
 
 class Listener(Protocol):
@@ -164,7 +164,7 @@ class Driver:
 
     async def _functions(self, model: ServedModel) -> Offered:
         """What Retinue runs itself for this run, as much of it as the model has room for."""
-        room = int(model.context_length * _SHARE_OF_FUNCTIONS)
+        room = min(_MOST_OF_FUNCTIONS, int(model.context_length * _SHARE_OF_FUNCTIONS))
 
         async def topic() -> str:
             messages = await self._store.messages.window(self._project, self.run.thread_id, budget=1000, limit=4)

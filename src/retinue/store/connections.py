@@ -51,6 +51,10 @@ _REVOKE = """
     delete from grants using connections where connections.id = connection_id and connection_id = %(id)s
         and person = %(person)s and project_id = %(project)s
 """
+_REVOKE_ALL = """
+    delete from grants using connections where connections.id = connection_id and connection_id = %(id)s
+        and project_id = %(project)s
+"""
 _BEGIN_SIGN_IN = """
     with old as (delete from sign_ins where created_at < now() - %(keep)s * interval '1 second')
     insert into sign_ins (state_hash, connection_id, person, verifier)
@@ -187,6 +191,10 @@ class Connections(Objects[Connection]):
         """Forget the tokens of a person; says whether there were some."""
         values = {"project": project, "id": identifier, "person": person}
         return await self._database.execute(_REVOKE, values) > 0
+
+    async def revoke_all(self, project: str, identifier: str) -> None:
+        """Forget the tokens of everybody."""
+        await self._database.execute(_REVOKE_ALL, {"project": project, "id": identifier})
 
     async def begin_sign_in(
         self, project: str, identifier: str, person: str, state: bytes, verifier: bytes, keep: float

@@ -4,25 +4,65 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
+from ..accounts.usage import UsageMeter
+from ..egress import Egress
+from ..inference.images import Images
 from ..inference.models import Models
 from ..knowledge.search import Search
 from ..sandbox.manager import Sandboxes
 from ..settings import Settings
 from ..store.conversations import DELETED
 from ..store.store import Store
+from .actions.action import Actions
+from .browsing.tool import WebBrowsing
 from .code_interpreter import CodeInterpreter
+from .connections.access import Access
+from .connections.registry import ConnectionRegistry
 from .file_search import FileSearch
+from .image_generation import ImageGenerator
+from .mcp.tool import Mcp
 from .tool import Toolbox
 
 
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the tools are to others."""
+
+    toolbox: Toolbox
+    connections: ConnectionRegistry
+
+
 @asynccontextmanager
-async def tools(store: Store, search: Search, models: Models, settings: Settings) -> AsyncGenerator[Toolbox]:
+async def tools(
+    store: Store,
+    search: Search,
+    models: Models,
+    images: Images,
+    egress: Egress,
+    usage: UsageMeter,
+    settings: Settings,
+) -> AsyncGenerator[Tools]:
     """All of them, for as long as the block runs. Sandboxes start with the first code."""
     sandboxes = Sandboxes(settings)
-    interpreter = CodeInterpreter(store, sandboxes, settings)
+    interpreter, browsing = CodeInterpreter(store, sandboxes, settings), WebBrowsing(egress, settings)
+    access = Access(store, egress, settings)
+    actions, mcp = Actions(store, access, egress, settings), Mcp(store, access, egress, settings)
     store.notices.on(DELETED, lambda names: interpreter.forget(*names.split(" ")))
     try:
-        yield Toolbox([FileSearch(store, search, models, settings), interpreter])
+        toolbox = Toolbox(
+            [
+                FileSearch(store, search, models, settings),
+                interpreter,
+                browsing,
+                ImageGenerator(store, images, egress, usage, settings),
+                actions,
+                mcp,
+            ]
+        )
+        tools_of = {actions.type: actions.tools, mcp.type: mcp.tools}
+        yield Tools(toolbox, ConnectionRegistry(store, egress, access.tokens, actions.inspect, tools_of, settings))
     finally:
         await sandboxes.close()
+        await browsing.close()

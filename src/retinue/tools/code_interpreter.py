@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -12,13 +11,11 @@ from pydantic_core import from_json
 
 from ..errors import InvalidRequest
 from ..inference.chat import Json
-from ..inference.tokens import beginning, estimate_tokens
 from ..sandbox.manager import Key, Sandboxes
 from ..sandbox.session import Failure, FileInfo, FileRefused, Image, Output, Result, SandboxError, Session
 from ..settings import Settings
 from ..store.files import blob_of
 from ..store.store import Store
-from ..wire.files import FileObject
 from ..wire.runs import Run
 from ..wire.steps import (
     CodeInterpreterCall,
@@ -29,12 +26,13 @@ from ..wire.steps import (
     OutputFile,
 )
 from ..wire.tools import CodeInterpreterTool
+from .outputs import keep_output
+from .shortened import shortened
 from .tool import Report, Scope, Served, ServerFunction
 from .user_files import FOLDER, listed, place
 
-#: Longest code, and the most that the model reads of what it wrote, in characters.
+#: Longest code, in characters.
 _LONGEST = 100_000
-_MOST_TOLD = 16_000
 #: Most files that are kept of what one call has written.
 _MOST_FILES = 20
 #: Most files of which the model is told that they were not kept.
@@ -147,7 +145,7 @@ class CodeInterpreter:
     async def _add(self, scope: Scope, outputs: list[CodeOutput], output: Output) -> None:
         """Add an output: pictures become files; texts that follow each other become one."""
         if isinstance(output, Image):
-            file = await self._add_file(scope, _pieces(output.png), f"image-{len(outputs)}.png")
+            file = await keep_output(self._store, scope.project, f"image-{len(outputs)}.png", output.png)
             outputs.append(ImageOutput(image=OutputFile(file_id=file.id)))
             return
         text = (output.traceback if isinstance(output, Failure) else output.text).replace("\x00", "\ufffd")
@@ -201,7 +199,7 @@ class CodeInterpreter:
         for file in written[:_MOST_FILES]:
             try:
                 content = session.read(file.name, most=left)
-                made = await self._add_file(scope, content, file.name.rpartition("/")[2])
+                made = await keep_output(self._store, scope.project, file.name.rpartition("/")[2], content)
             except FileRefused as error:
                 lost.append(f"The user does not get a file: {error}")
                 continue
@@ -210,12 +208,6 @@ class CodeInterpreter:
         if len(written) > _MOST_FILES:
             lost.append(f"Of {len(written)} files written, the user gets {_MOST_FILES}. Put many into one archive.")
         return kept, "\n".join(lost[-_MOST_LOST:])
-
-    async def _add_file(self, scope: Scope, content: AsyncIterable[bytes], name: str) -> FileObject:
-        received = await self._store.files.receive(content)
-        file = received.file(name.replace("\x00", "\ufffd"), "assistants_output")
-        await self._store.files.add(scope.project, file)
-        return file
 
 
 def _shown(identifier: str, arguments: str) -> CodeInterpreterToolCall:
@@ -228,15 +220,11 @@ def _shown(identifier: str, arguments: str) -> CodeInterpreterToolCall:
     return CodeInterpreterToolCall(id=identifier, code_interpreter=CodeInterpreterCall(input=text))
 
 
-async def _pieces(content: bytes) -> AsyncIterable[bytes]:
-    yield content
-
-
 def _told(result: Result, note: str, kept: dict[str, str], given: list[str], room: int) -> str:
     """What the model reads: of the outputs, as many tokens as there is `room` for."""
     parts = [] if result.status == "ok" else [_FAILED]
     if text := "".join(map(_in_words, result.outputs)).strip("\n"):
-        parts.append(_shortened(text, room))
+        parts.append(shortened(text, room))
     if kept:
         parts.append("Files written: " + ", ".join(f"sandbox:{path}" for path in kept))
     if not parts and not note:
@@ -254,14 +242,3 @@ def _in_words(output: Output) -> str:
     if isinstance(output, Failure):
         return "\n" + _FRAMES_OF_LIBRARIES.sub("", output.traceback)
     return output.text
-
-
-def _shortened(text: str, tokens: int) -> str:
-    """A text, or its beginning and its end, which says what went wrong."""
-    if len(text) <= _MOST_TOLD and estimate_tokens(text) <= tokens:
-        return text
-    half = min(_MOST_TOLD, len(text)) // 2
-    first = beginning(text[:half], tokens // 2)
-    # The estimate does not depend on the order of the characters.
-    last = beginning(text[: -half - 1 : -1], tokens // 2)[::-1]
-    return f"{first}\n[… {len(text) - len(first) - len(last)} characters left out …]\n{last}"

@@ -6,11 +6,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import structlog
+
+from ..errors import ApiError
 from ..inference.chat import Json
 from ..wire.runs import Run
 from ..wire.steps import CallConsent, FunctionCallResult, FunctionToolCall, ToolCall
 from ..wire.tools import FunctionTool
 from .relevance import Topic, chosen
+
+log = structlog.get_logger(__name__)
 
 #: The functions that a run has of tools that Retinue runs itself, by the name under which the model calls them.
 Offered = Mapping[str, "ServerFunction"]
@@ -134,7 +139,10 @@ class Toolbox:
         functions: list[ServerFunction] = []
         for wanted in run.tools:
             if tool := self._tools.get(wanted.type):
-                functions += await tool.functions(project, run, wanted)
+                try:
+                    functions += await tool.functions(project, run, wanted)
+                except ApiError as error:
+                    log.warning("a run goes on without a tool", tool=tool.type, run=run.id, error=error.message)
         taken = {tool.function.name for tool in run.tools if isinstance(tool, FunctionTool)}
         offered: dict[str, ServerFunction] = {}
         for function in await chosen(functions, room, topic):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from .common import Metadata, WireObject, WireRequest, is_none
 
@@ -24,6 +24,8 @@ class NoAuth(WireRequest):
 
 class ApiKeyAuth(WireRequest):
     """A key in a header, in the query, or in a cookie."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, serialize_by_alias=True)
 
     type: Literal["api_key"]
     #: Where it is sent.
@@ -54,6 +56,8 @@ class OAuth(WireRequest):
     authorization_url: _Url | None = Field(default=None, exclude_if=is_none)
     token_url: _Url
     scope: Annotated[str, StringConstraints(max_length=2048)] = ""
+    #: How the client secret is sent to `token_url`.
+    token_endpoint_auth_method: Literal["client_secret_post", "client_secret_basic"] = "client_secret_post"  # noqa: S105 (a name)
 
     @model_validator(mode="after")
     def _complete(self) -> OAuth:
@@ -129,6 +133,13 @@ class ConnectionModify(WireRequest):
     consent: ConsentRule | None = None
     privacy_policy_url: _Url | None = None
     metadata: Metadata | None = None
+
+
+class SignInCreate(WireRequest):
+    """Body of `POST /v1/connections/{id}/sign_in`."""
+
+    #: Who signs in: what a run's `metadata.user` says; "" is everybody whose run says nothing.
+    user: Annotated[str, StringConstraints(max_length=512)] = ""
 
 
 class SignIn(WireObject):

@@ -34,8 +34,12 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _BROKEN_PART = 20
 
 
-def decode(data: bytes) -> str:
+def decode(data: bytes, charset: str | None = None) -> str:
     """The text of bytes: in the encoding that they declare, else UTF-8, else the one in which they make most sense.
+
+    Args:
+        data: the bytes.
+        charset: the encoding that whoever sent them named beside them; it counts before what they declare.
 
     Raises:
         Unreadable: they are not text.
@@ -43,6 +47,8 @@ def decode(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _text(data[len(mark) :].decode(encoding, "replace"))
+    if charset and (text := _named(data, charset)) is not None:
+        return _text(text)
     for decoder in (_declared, _utf8, _seven_bits, _wide, _guessed):
         text = decoder(data)
         if text is not None:
@@ -69,8 +75,12 @@ def _declared(data: bytes) -> str | None:
     said = _DECLARED.search(data[:_DECLARED_WITHIN])
     if not said or data.isascii():
         return None
+    return _named(data, said[1].decode("ascii", "replace"))
+
+
+def _named(data: bytes, charset: str) -> str | None:
     try:
-        name = codecs.lookup(said[1].decode("ascii")).name.replace("-", "_")
+        name = codecs.lookup(charset).name.replace("-", "_")
         return data.decode(_LATER.get(name, name))
     except (LookupError, ValueError):
         # Also a codec that makes no text, such as `hex`.

@@ -74,9 +74,20 @@ def extract(
         Unreadable: it has no text that can be searched; the message says why, and what to do.
         OSError: the file is not there.
     """
-    writer = Writer(limits, ocr)
     with path.open("rb") as file:
-        _read(file, filename, writer)
+        return extract_from(file, filename, limits, ocr=ocr)
+
+
+def extract_from(
+    file: BinaryIO,
+    filename: str,
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
+    *,
+    ocr: bool = False,
+) -> Document:
+    """As `extract`, of a file that is open, or in memory."""
+    writer = Writer(limits, ocr)
+    _read(file, filename, writer)
     document = writer.document()
     if not document.text:
         raise Unreadable("invalid_file", "There is no text in this file.")

@@ -1,0 +1,157 @@
+"""`/v1/connections`, the way back from a sign-in, and the calls of a run that wait for a person: extensions."""
+
+from __future__ import annotations
+
+import html
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import HTMLResponse
+from pydantic import StringConstraints
+
+from ..errors import ApiError
+from ..tools.connections.oauth import CALLBACK_PATH
+from ..tools.connections.registry import ConnectionRegistry
+from ..wire.common import Deleted, ObjectList
+from ..wire.connections import (
+    Connection,
+    ConnectionCreate,
+    ConnectionModify,
+    ConnectionTool,
+    RunConsent,
+    SignIn,
+    SignInCreate,
+)
+from ..wire.steps import FunctionToolCall, RunStep, ToolCallsDetails
+from .http import JsonRoute, Page, ProjectId, TheStore, ok, ok_list
+
+router = APIRouter(prefix="/v1", tags=["Connections"], route_class=JsonRoute)
+_CONNECTION = "/connections/{connection_id}"
+_User = Annotated[str, StringConstraints(max_length=512)]
+_Answered = Annotated[str, StringConstraints(max_length=8192)]
+
+#: The page that a person sees after signing in. It loads nothing, and its address, which holds a code, is told nobody.
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Retinue</title><style>body{{font:1.1rem system-ui;max-width:32rem;margin:4rem auto;padding:0 1rem}}</style>
+<h1>{title}</h1><p>{text}</p></html>"""
+_PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+}
+
+
+async def _registry(request: Request) -> ConnectionRegistry:
+    return request.app.state.connections
+
+
+TheRegistry = Annotated[ConnectionRegistry, Depends(_registry)]
+
+
+@router.post("/connections", response_model=Connection)
+async def create_connection(body: ConnectionCreate, project: ProjectId, connections: TheRegistry) -> Response:
+    """Create a connection."""
+    return ok(await connections.create(project, body))
+
+
+@router.get("/connections", response_model=ObjectList[Connection])
+async def list_connections(page: Page, project: ProjectId, store: TheStore) -> Response:
+    """List connections."""
+    return ok_list(await store.connections.page(project, page))
+
+
+@router.get(_CONNECTION, response_model=Connection)
+async def get_connection(connection_id: str, project: ProjectId, store: TheStore) -> Response:
+    """Retrieve a connection."""
+    return ok(await store.connections.get(project, connection_id))
+
+
+@router.post(_CONNECTION, response_model=Connection)
+async def modify_connection(
+    connection_id: str, body: ConnectionModify, project: ProjectId, connections: TheRegistry
+) -> Response:
+    """Modify a connection: fields that are not sent stay as they are."""
+    return ok(await connections.modify(project, connection_id, body))
+
+
+@router.delete(_CONNECTION, response_model=Deleted)
+async def delete_connection(connection_id: str, project: ProjectId, connections: TheRegistry) -> Response:
+    """Delete a connection with its sign-ins and consents."""
+    return ok(await connections.delete(project, connection_id))
+
+
+@router.get(_CONNECTION + "/tools", response_model=ObjectList[ConnectionTool])
+async def list_connection_tools(connection_id: str, project: ProjectId, connections: TheRegistry) -> Response:
+    """List what assistants can call of a connection: all of it, on one page."""
+    tools = await connections.tools(project, connection_id)
+    first, last = (tools[0].name, tools[-1].name) if tools else ("", "")
+    return ok_list(ObjectList(data=tools, first_id=first, last_id=last, has_more=False))
+
+
+@router.post(_CONNECTION + "/sign_in", response_model=SignIn)
+async def create_connection_sign_in(
+    connection_id: str, project: ProjectId, connections: TheRegistry, body: SignInCreate | None = None
+) -> Response:
+    """Begin the sign-in of a person, who goes on in a browser."""
+    return ok(await connections.sign_in(project, connection_id, body.user if body else ""))
+
+
+@router.delete(_CONNECTION + "/sign_in", response_model=Deleted)
+async def delete_connection_sign_in(
+    connection_id: str, project: ProjectId, connections: TheRegistry, user: Annotated[_User, Query()] = ""
+) -> Response:
+    """Forget that a person has signed in."""
+    return ok(await connections.sign_out(project, connection_id, user))
+
+
+@router.delete(_CONNECTION + "/consents", response_model=Deleted)
+async def delete_connection_consents(connection_id: str, project: ProjectId, store: TheStore) -> Response:
+    """Ask again for all calls of a connection that were allowed for ever."""
+    await store.connections.forget_consents(project, connection_id)
+    return ok(Deleted(id=connection_id, object="connection.consents.deleted"))
+
+
+@router.get(CALLBACK_PATH.removeprefix("/v1"), response_class=HTMLResponse)
+async def finish_sign_in(
+    connections: TheRegistry,
+    state: Annotated[_Answered, Query()] = "",
+    code: Annotated[_Answered, Query()] = "",
+    error: Annotated[_Answered, Query()] = "",
+) -> Response:
+    """Where a person's browser comes back to. Needs no key: the state was given to this person only."""
+    try:
+        name = await connections.finish_sign_in(state, code, error)
+    except ApiError as refused:
+        return _page("You are not signed in", refused.message, refused.status)
+    return _page("You are signed in", f"“{name}” can be used now. You may close this window.", 200)
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}/consents", response_model=ObjectList[RunConsent])
+async def list_run_consents(thread_id: str, run_id: str, project: ProjectId, store: TheStore) -> Response:
+    """List the calls of a run that wait for a person: all of them, on one page."""
+    view = await store.runs.view(project, run_id, thread_id)
+    waiting = [one for step in view.steps for one in _waiting(step)] if view.run.status == "requires_action" else []
+    first, last = (waiting[0].tool_call_id, waiting[-1].tool_call_id) if waiting else ("", "")
+    return ok_list(ObjectList(data=waiting, first_id=first, last_id=last, has_more=False))
+
+
+def _waiting(step: RunStep) -> list[RunConsent]:
+    calls = step.step_details.tool_calls if isinstance(step.step_details, ToolCallsDetails) else []
+    found = [(call, step.served.get(call.id)) for call in calls if isinstance(call, FunctionToolCall)]
+    return [
+        RunConsent(
+            tool_call_id=call.id,
+            name=served.name,
+            arguments=served.arguments,
+            reason=served.consent.reason,
+            authorize_url=served.consent.authorize_url,
+        )
+        for call, served in found
+        if served and served.consent and served.consent.allowed is None
+    ]
+
+
+def _page(title: str, text: str, status: int) -> Response:
+    page = _PAGE.format(title=html.escape(title), text=html.escape(text))
+    return HTMLResponse(page, status_code=status, headers=_PAGE_HEADERS)

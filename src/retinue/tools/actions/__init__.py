@@ -1,0 +1,1 @@
+"""Actions: the operations of OpenAPI documents as functions."""

@@ -1,0 +1,95 @@
+"""What a model is told of the answer to a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import orjson
+
+from ...store.store import Store
+from ...wire.steps import FunctionToolCall
+from ..orders import without_orders
+from ..outputs import keep_output
+from ..shortened import shortened
+from ..tool import Scope, Served
+from ..user_files import FOLDER
+
+_TEXT = re.compile(
+    r"text/|application/(?:[\w.+-]+\+)?(?:json|xml|yaml|x-yaml|javascript|x-ndjson|x-www-form-urlencoded)$"
+)
+_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_CHARSET = re.compile(r"charset=\"?([\w.-]+)", re.IGNORECASE)
+_FILENAME = re.compile(r"filename\*=(?:UTF-8|utf-8)''([^;]+)|filename=\"([^\"]+)\"|filename=([^;\s]+)")
+_MOST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    #: Of the operation that was called.
+    path: str
+
+
+async def told(
+    store: Store, scope: Scope, call: FunctionToolCall, answer: Answer, hide: Callable[[str], str]
+) -> Served:
+    """The answer as a model reads it: text as it is, as far as there is room; other content becomes a file.
+
+    Args:
+        store: where files are kept.
+        scope: for what the call was made.
+        call: the call.
+        answer: what came.
+        hide: leaves secrets out of a text.
+    """
+    failed = answer.status >= 400 or 300 <= answer.status < 400
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not answer.body:
+        words = f"{answer.status}, without content."
+        return Served(call, f"Error: the service answered {words}" if failed else f"Done: {words}", failed=failed)
+    if failed or _TEXT.match(kind) or (not kind and _is_text(answer.body)):
+        text = shortened(without_orders(hide(_text(answer, kind))), scope.room)
+        return Served(call, f"Error: the service answered {answer.status}.\n{text}" if failed else text, failed=failed)
+    name = f"{scope.number}-{_name(answer)}"
+    file = await keep_output(store, scope.project, name, answer.body)
+    pictures = [file.id] if kind in _IMAGES else []
+    seen = " The user sees it." if pictures else ""
+    words = f"A file came, of {file.bytes} bytes{f' and type {kind}' if kind else ''}: sandbox:{FOLDER}{name}.{seen}"
+    return Served(call, words, {FOLDER + name: file.id}, pictures)
+
+
+def _text(answer: Answer, kind: str) -> str:
+    if kind.endswith("json"):
+        try:
+            # Without blanks there is room for more of it.
+            return orjson.dumps(orjson.loads(answer.body)).decode()
+        except orjson.JSONDecodeError:
+            pass
+    charset = _CHARSET.search(answer.headers.get("content-type", ""))
+    try:
+        text = answer.body.decode(charset[1] if charset else "utf-8", "replace")
+    except (LookupError, ValueError):
+        text = answer.body.decode("utf-8", "replace")
+    return text.replace("\x00", "\ufffd")
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        return "\x00" not in body.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _name(answer: Answer) -> str:
+    """What the file is called: as the service says, else as the path ends."""
+    found = _FILENAME.search(answer.headers.get("content-disposition", ""))
+    said = unquote(found[1]) if found and found[1] else (found[2] or found[3]) if found else ""
+    wanted = said.replace("\\", "/").rpartition("/")[2] or answer.path.rstrip("/").rpartition("/")[2]
+    return re.sub(r"[\x00-\x1f\x7f\"<>|?*:/{}\\]+", "_", wanted).strip(". ")[-_MOST_NAME:] or "file"

@@ -1,0 +1,1 @@
+"""Connections: how they are made, and what requests to them authenticate with."""
