@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias, cast
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -127,7 +128,9 @@ def play(operation: Operation, mode: Any, check: Callable[[Case, bool], None]) -
     @PROFILE
     @given(operation.as_strategy(generation_mode=mode), st.booleans())
     def example(case: Case, real: bool) -> None:
-        check(case, real)
+        # What comes before a body may have 64 KiB; more never reaches the application.
+        if len(quote(str(case.query))) < 60_000:
+            check(case, real)
 
     example()
 

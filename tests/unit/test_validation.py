@@ -31,7 +31,8 @@ def refusal(model: type[BaseModel], body: Any) -> InvalidRequest:
         ({"model": "m", "tools": {}}, "Invalid type for 'tools': expected an array, but got an object instead."),
         (
             {"model": "m", "tools": [{"type": "browser"}]},
-            "Invalid value: 'browser'. Supported values are: 'code_interpreter', 'file_search', 'function'.",
+            "Invalid value: 'browser'. Supported values are: 'code_interpreter', 'file_search', 'function', "
+            "'web_browsing', 'image_generation', 'action', 'mcp'.",
         ),
         ({"model": "m", "tools": [{}]}, "Missing required parameter: 'tools[0].type'."),
         (

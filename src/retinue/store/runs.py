@@ -55,7 +55,11 @@ _ADD_RUN_WITH_THREAD = f"""
 _CLAIM = f"""
     with claimed as (
         update runs set
-            body = case when status = any(%(sources)s) then body || %(patch)s::jsonb else body end,
+            -- A run starts once, however often it goes on.
+            body = case when status = any(%(sources)s)
+                then body || %(patch)s::jsonb || jsonb_build_object('started_at', coalesce(
+                    nullif(body -> 'started_at', 'null'), %(patch)s::jsonb -> 'started_at', 'null'))
+                else body end,
             lease_owner = %(owner)s, lease_expires_at = {_LEASE_END}
         where id = %(run)s and status = any(%(drivable)s)
             and (lease_owner is null or lease_owner = %(owner)s or lease_expires_at < now())
