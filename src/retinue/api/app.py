@@ -154,6 +154,8 @@ def create_app(
         summary="The OpenAI Assistants platform on your own machines, with any model.",
         lifespan=lifespan,
         redirect_slashes=False,
+        # What a model that manages this server calls its operations.
+        generate_unique_id_function=lambda route: route.name,
         # FastAPI's own pages load their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,

@@ -90,10 +90,13 @@ class Search:
         Raises:
             InvalidRequest: the filter makes no sense.
         """
-        scopes = [one for one in await self._store.search.scopes(project, stores, filter) if one.among]
+        known, words = await asyncio.gather(
+            self._store.search.scopes(project, stores, filter), self._words(queries, weights)
+        )
+        scopes = [one for one in known if one.among]
         if not scopes:
             return []
-        wanted = await self._wanted(queries, scopes, project, weights)
+        wanted = await self._wanted(queries, words, scopes, project, weights)
         best: dict[tuple[int, int], tuple[float, int]] = {}
         for lists in await asyncio.gather(*(self._in_store(one, wanted) for one in scopes)):
             for index, hits in enumerate(lists):
@@ -106,19 +109,27 @@ class Search:
             return await self._store.search.found(project, hits)
         return [one for one in ranked[:limit] if one.score >= threshold]
 
+    async def _words(self, queries: Sequence[str], weights: HybridWeights | None) -> Sequence[Sequence[str]]:
+        """The words of each query; none where words do not count."""
+        if weights is not None and weights.text_weight == 0:
+            return [()] * len(queries)
+        quick = self._knows_english and all(map(str.isascii, queries))
+        words = _in_words(queries) if quick else await asyncio.to_thread(_in_words, queries)
+        self._knows_english = True
+        return words
+
     async def _wanted(
-        self, queries: Sequence[str], scopes: Sequence[StoreScope], project: str, weights: HybridWeights | None
+        self,
+        queries: Sequence[str],
+        words: Sequence[Sequence[str]],
+        scopes: Sequence[StoreScope],
+        project: str,
+        weights: HybridWeights | None,
     ) -> _Wanted:
-        by_words = weights is None or weights.text_weight > 0
-        in_words: Sequence[Sequence[str]] = [()] * len(queries)
-        if by_words:
-            quick = self._knows_english and all(map(str.isascii, queries))
-            in_words = _in_words(queries) if quick else await asyncio.to_thread(_in_words, queries)
-            self._knows_english = True
         models = {one.embedding_model for one in scopes} if weights is None or weights.embedding_weight > 0 else set()
         vectors = {model: await self._vectors.of(model, queries, project) for model in models if model}
         given = (weights.embedding_weight, weights.text_weight) if weights else None
-        return _Wanted(in_words, {model: made for model, made in vectors.items() if made}, given)
+        return _Wanted(words, {model: made for model, made in vectors.items() if made}, given)
 
     async def _in_store(self, scope: StoreScope, wanted: _Wanted) -> list[list[Hit]]:
         """The best chunks of a store for each query."""
