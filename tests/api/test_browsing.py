@@ -18,8 +18,10 @@ from retinue.errors import InvalidRequest
 from retinue.settings import Settings
 from retinue.tools.browsing.pages import Pages
 
-from ..harness import Api, Json, run_path
+from ..harness import Api, Json, run_path, text
 from ..scripted import Call, Reply, ScriptedUpstream
+from .test_joined_streams import join
+from .test_streams import of, said, streamed
 
 # Pages are on loopback.
 pytestmark = pytest.mark.settings(egress_allow=["127.0.0.1"], search_url="http://127.0.0.1:1")
@@ -494,3 +496,23 @@ async def test_without_a_provider_there_is_no_search(browse: Browse, upstream: S
     await browse()
     offered = [tool["function"]["name"] for tool in upstream.requests[0]["tools"]]
     assert offered == ["web_open", "web_find", "web_click"]
+
+
+async def test_answers_carry_the_addresses_that_they_came_from(
+    api: Api, upstream: ScriptedUpstream, site: Site
+) -> None:
+    address = site.put("/tides", page(SENTENCE))
+
+    def script(answer: str) -> None:
+        upstream.script(Reply(tool_calls=[Call("web_open", {"url": address})]), Reply(text=answer))
+
+    lines = {"On 17 May.": f"\n\nSource: {address}", "在五月。": f"\n\n来源：{address}", f"See {address}.": ""}
+    for answer, line in lines.items():
+        script(answer)
+        _, own = await streamed(api, BROWSING)
+        run = of(own, "thread.run.completed")
+        assert text((await api.messages(run["thread_id"]))[-1]) == said(own) == answer + line
+        assert said(await join(api, run)) == answer + line
+    script('{"day": 17}')
+    run = await api.run(assistant=BROWSING, response_format={"type": "json_object"})
+    assert text((await api.messages(run["thread_id"]))[-1]) == '{"day": 17}'

@@ -61,7 +61,11 @@ class Sink:
 
 
 def text_of(message: Message) -> str:
-    (part,) = [part for part in message.content if not isinstance(part, ImageFileContent)]
+    """The text, which a message with pictures may lack: marks of nothing are taken out."""
+    texts = [part for part in message.content if not isinstance(part, ImageFileContent)]
+    if not texts and message.content:
+        return ""
+    (part,) = texts
     assert isinstance(part, TextContent)
     return part.text.value
 
@@ -155,9 +159,8 @@ def read(events: list[tuple[str, WireObject]]) -> tuple[str, str, list[Json]]:
 
 
 def annotations_of(message: Message) -> list[Json]:
-    part = message.content[-1]
-    assert isinstance(part, TextContent)
-    return [one.model_dump() for one in part.text.annotations]
+    texts = [part.text for part in message.content if isinstance(part, TextContent)]
+    return [one.model_dump() for text in texts for one in text.annotations]
 
 
 def test_nothing_said_is_an_empty_message() -> None:

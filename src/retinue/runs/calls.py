@@ -130,6 +130,7 @@ class Calls:
             done.call.function.output = served.output
         self._calls[index] = done.call
         served.files = dict(done.files)
+        served.addresses = list(done.addresses)
         served.pictures = list(done.pictures)
         served.failed = done.failed
 

@@ -30,7 +30,7 @@ from ..wire.steps import (
 )
 from ..wire.tools import FunctionCall, RequiredToolCall
 from .calls import Calls, Pending, storable
-from .citations import Answer, Sources, numbered
+from .citations import Answer, Sources, numbered, sources_line
 from .context import message_tokens
 from .pieces import picture_piece, piece, place, size, text_piece
 
@@ -87,9 +87,10 @@ class Turn:
         self._text: list[str] = []
         self._length = 0
         self._calls_before = sources.calls
+        self._addresses = sources.addresses
         # A mark put into JSON may break it.
-        verbatim = isinstance(run.response_format, JsonObjectFormat | JsonSchemaResponseFormat)
-        self._answer = Answer(sources, verbatim=verbatim)
+        self._verbatim = isinstance(run.response_format, JsonObjectFormat | JsonSchemaResponseFormat)
+        self._answer = Answer(sources, verbatim=self._verbatim)
         #: How many annotations have been told.
         self._annotated = 0
         self._message: Message | None = None
@@ -246,6 +247,9 @@ class Turn:
         if not self.begun:
             self._begin_message()
         if self.writing:
+            if not self.called and not self._verbatim:
+                self._let_go(self._answer.finish())
+                self._let_go(sources_line(self._value, self._addresses))
             self.close_message()
         self.steps[-1].usage = usage
 

@@ -46,6 +46,7 @@ class Served:
         call: the call as its step shows it, whole; of a function call, without its output.
         output: what the model reads of it.
         files: ids of files that it has read or written, by the path under which an answer may link to them.
+        addresses: of the web that were read: an answer that rests on them names them.
         pictures: ids of files that the user is shown with the next message.
         failed: whether it did not work, so that the model should try in another way.
     """
@@ -53,6 +54,7 @@ class Served:
     call: ToolCall
     output: str
     files: Mapping[str, str] = field(default_factory=dict[str, str])
+    addresses: Sequence[str] = ()
     pictures: Sequence[str] = ()
     failed: bool = False
 

@@ -163,6 +163,8 @@ class ServedCall(WireObject):
     output: str = ""
     #: Ids of files that it has written, by the path under which an answer may link to them.
     files: dict[str, str] = Field(default_factory=dict[str, str])
+    #: Addresses of the web that were read.
+    addresses: list[str] = Field(default_factory=list[str])
     #: Ids of pictures that the user is shown with the next message.
     pictures: list[str] = Field(default_factory=list[str])
     #: Whether it did not work.

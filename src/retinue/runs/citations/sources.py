@@ -38,6 +38,7 @@ class Sources:
     Attributes:
         calls: how many tools the run has called.
         links: the ids of the files that it may link to, by their path.
+        addresses: of the pages of the web that were read, in their order.
     """
 
     def __init__(self, steps: Sequence[RunStep], written: Mapping[str, str] | None = None) -> None:
@@ -54,9 +55,11 @@ class Sources:
         self._numbers = {place: number for number, (place, _) in enumerate(found)}
         self._found = [source for _, source in found]
         self.links = dict(written or {})
+        self.addresses: list[str] = []
         for step in steps:
             for served in step.served.values():
                 self.links |= served.files
+                self.addresses += served.addresses
 
     async def read(self) -> None:
         """Get ready to compare sentences with what was found, which takes a while; done at need where it was not."""

@@ -36,6 +36,8 @@ _OPEN = (
 )
 _FIND = "Find words in the page opened last, with what stands around them. For pages too long to be read whole."
 _CLICK = "Open what a numbered link of the page opened last leads to. Number 3 follows what stands before [3]."
+#: The page that was read, if one was, and what the model reads.
+_Told = tuple[Page | None, str]
 _NO_PAGE = "No page is open. Open it, again if need be, with web_open."
 
 
@@ -85,19 +87,20 @@ class WebBrowsing:
         """A function whose first property must be given."""
 
         async def served(scope: Scope, call: ToolCall, arguments: Json, report: Report) -> Served:
-            return Served(call, await serve(scope, arguments))
+            page, output = await serve(scope, arguments)
+            return Served(call, output, addresses=[page.url] if page else [])
 
         parameters = {"type": "object", "properties": properties, "required": [next(iter(properties))]}
         return ServerFunction(self.type, name, {"description": description, "parameters": parameters}, served)
 
-    async def _search(self, scope: Scope, arguments: Json) -> str:
+    async def _search(self, scope: Scope, arguments: Json) -> _Told:
         assert self._provider is not None  # noqa: S101 (else there is no such function)
         query = _words(arguments, "query")
         visit = self._begin(scope)
         visit.page = await self._provider.search(query)
-        return told(visit.page, 0, scope.room)
+        return None, told(visit.page, 0, scope.room)
 
-    async def _open(self, scope: Scope, arguments: Json) -> str:
+    async def _open(self, scope: Scope, arguments: Json) -> _Told:
         url = str(arguments.get("url") or "").strip()
         start = _number(arguments.get("from", 0))
         if not url or start is None or start < 0:
@@ -107,17 +110,17 @@ class WebBrowsing:
         page = self._visit(scope).page
         if page is None or not start or url != page.url:
             page = await self._get(scope, url)
-        return await asyncio.to_thread(told, page, min(start, len(page.text)), scope.room)
+        return page, await asyncio.to_thread(told, page, min(start, len(page.text)), scope.room)
 
-    async def _find(self, scope: Scope, arguments: Json) -> str:
+    async def _find(self, scope: Scope, arguments: Json) -> _Told:
         words = _words(arguments, "text")
         page = self._visit(scope).page
         if page is None:
             raise InvalidRequest(_NO_PAGE)
         text = await asyncio.to_thread(found, page, words, scope.room)
-        return text or f"{words!r} does not stand in {page.url}. Look for other words, or open another page."
+        return None, text or f"{words!r} does not stand in {page.url}. Look for other words, or open another page."
 
-    async def _click(self, scope: Scope, arguments: Json) -> str:
+    async def _click(self, scope: Scope, arguments: Json) -> _Told:
         page = self._visit(scope).page
         if page is None:
             raise InvalidRequest(_NO_PAGE)
@@ -126,7 +129,7 @@ class WebBrowsing:
             known = f"a number from 1 to {len(page.links)}" if page.links else "none: the page has no links"
             raise InvalidRequest(f"'link' must be {known}.")
         page = await self._get(scope, page.links[number - 1].url)
-        return await asyncio.to_thread(told, page, 0, scope.room)
+        return page, await asyncio.to_thread(told, page, 0, scope.room)
 
     async def _get(self, scope: Scope, url: str) -> Page:
         visit = self._begin(scope)
