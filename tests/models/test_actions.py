@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from ..faults.harness import KEY, Process, Site, client_of, until
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TOKEN = "jupyter-secret"
+#: Tells the ids of the workspaces that there are.
+Workspaces = Callable[[], Awaitable[list[str]]]
 
 
 @pytest.fixture(scope="module")
@@ -106,49 +108,60 @@ def jupyterlab(tmp_path: Path) -> Iterator[tuple[str, str]]:
         process.wait(timeout=30)
 
 
-async def test_the_workspaces_of_jupyterlab(
-    client: openai.AsyncOpenAI, server: Process, jupyterlab: tuple[str, str]
-) -> None:
-    url, document = jupyterlab
-    auth = {"type": "api_key", "prefix": "token", "key": TOKEN}
-    workspace = {"data": {}, "metadata": {"id": "harbour-survey"}}
+@pytest.fixture
+async def workspaces(jupyterlab: tuple[str, str]) -> AsyncIterator[Workspaces]:
+    """The workspaces of JupyterLab's server, one of which is `harbour-survey`."""
     async with aiohttp.ClientSession(headers={"authorization": f"token {TOKEN}"}) as session:
+        url = f"{jupyterlab[0]}/lab/api/workspaces"
+        workspace = {"data": {}, "metadata": {"id": "harbour-survey"}}
 
         async def written() -> bool:
             try:
-                async with session.put(f"{url}/lab/api/workspaces/harbour-survey", json=workspace) as response:
+                async with session.put(f"{url}/harbour-survey", json=workspace) as response:
                     return response.status == 204
             except aiohttp.ClientConnectionError:
                 return False
 
+        async def ids() -> list[str]:
+            async with session.get(url) as response:
+                return (await response.json())["workspaces"]["ids"]
+
         await until(written, 60)
-    connection = await connect(server, document=document, url=url, auth=auth)
+        yield ids
+
+
+JUPYTERLAB: Any = {"type": "api_key", "prefix": "token", "key": TOKEN}
+
+
+async def test_the_workspaces_of_jupyterlab(
+    client: openai.AsyncOpenAI, server: Process, jupyterlab: tuple[str, str], workspaces: Workspaces
+) -> None:
+    url, document = jupyterlab
+    connection = await connect(server, document=document, url=url, auth=JUPYTERLAB)
     question = "Which workspaces are there? Tell their ids."
     calls, answer = await asked(client, connection, question, "You look after a JupyterLab server by its API.")
     assert any("harbour-survey" in call.output for call in calls)
     assert "harbour-survey" in answer
 
 
-async def test_what_changes_something_waits(client: openai.AsyncOpenAI, server: Process) -> None:
+async def test_what_changes_something_waits(
+    client: openai.AsyncOpenAI, server: Process, jupyterlab: tuple[str, str], workspaces: Workspaces
+) -> None:
     """The model asks for a deletion; nothing happens before a person has allowed it, and then it does."""
-    victim = await client.beta.assistants.create(model="default", name="Old")
-    key = {"type": "api_key", "prefix": "Bearer", "key": KEY}
-    url = server.base_url.removesuffix("/v1")
-    connection = await connect(server, document_url=f"{url}/openapi.json", url=url, auth=key)
-    tool: Any = {"type": "action", "action": {"connection_id": connection, "allowed_tools": ["delete_assistant"]}}
+    url, document = jupyterlab
+    connection = await connect(server, document=document, url=url, auth=JUPYTERLAB)
+    allowed = ["delete_lab_api_workspaces_space_name"]
+    tool: Any = {"type": "action", "action": {"connection_id": connection, "allowed_tools": allowed}}
     manager = await client.beta.assistants.create(model="default", temperature=0, tools=[tool])
-    thread: Any = {"messages": [{"role": "user", "content": f"Delete the assistant with the id {victim.id}."}]}
+    thread: Any = {"messages": [{"role": "user", "content": "Delete the workspace harbour-survey."}]}
     run = await client.beta.threads.create_and_run_poll(assistant_id=manager.id, thread=thread)
     assert run.status == "requires_action", run.last_error
     assert run.required_action
-    (call, *_) = run.required_action.submit_tool_outputs.tool_calls
-    assert victim.id in call.function.arguments
-    assert (await client.beta.assistants.retrieve(victim.id)).name == "Old"
-    outputs: Any = [
-        {"tool_call_id": one.id, "output": "approve"} for one in run.required_action.submit_tool_outputs.tool_calls
-    ]
+    waiting = run.required_action.submit_tool_outputs.tool_calls
+    assert "harbour-survey" in waiting[0].function.arguments
+    assert await workspaces() == ["harbour-survey"]
+    outputs: Any = [{"tool_call_id": one.id, "output": "approve"} for one in waiting]
     runs = client.beta.threads.runs
     run = await runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs)
-    assert run.status == "completed", run.last_error
-    with pytest.raises(openai.NotFoundError):
-        await client.beta.assistants.retrieve(victim.id)
+    assert run.status in ("completed", "requires_action"), run.last_error
+    assert await workspaces() == []
