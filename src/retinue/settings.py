@@ -368,10 +368,12 @@ class Settings(BaseSettings):
     search_key: SecretStr | None = None
     #: Most bytes of a page.
     browse_max_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
-    #: Seconds that fetching a page may take, redirects included, or a search.
+    #: Seconds that fetching a page may take, redirects included; rendering it; or a search.
     browse_timeout: float = Field(default=20, gt=0, le=300)
     #: Most pages that a run may open in one process, searches included.
     browse_max_pages: int = Field(default=30, ge=1)
+    #: The Chromium that renders pages whose text is made by their programs. None: such pages are not read.
+    browse_chromium: Path | None = None
 
     # --- images
     #: Most bytes of the images that a request brings to be edited, all together.

@@ -31,9 +31,13 @@ _MOST_BESIDE = 60
 _LONGEST_NAME = 100
 #: Longest address of a link.
 _LONGEST_URL = 2_000
-#: What readers do not see.
+#: A page with programs and fewer characters of text than this may have its text made by them.
+_LITTLE = 250
+#: Programs: of these types, or of none. Others (JSON, templates) are data.
+_PROGRAMS = etree.XPath("//script[not(@type) or @type = '' or @type = 'module' or contains(@type, 'javascript')]")
+#: What readers do not see in the page; its title stands above it.
 _HIDDEN = etree.XPath(
-    "//script | //style | //template | //noscript | //svg | //iframe | //object | //select | //comment()"
+    "//title | //script | //style | //template | //noscript | //svg | //iframe | //object | //select | //comment()"
     " | //*[@hidden] | //*[contains(translate(@style, ' ', ''), 'display:none')]"
     " | //*[contains(translate(@style, ' ', ''), 'visibility:hidden')]"
 )
@@ -54,15 +58,17 @@ def read_page(text: str, url: str) -> Page:
     parser = html.HTMLParser(encoding="utf-8", remove_pis=True)
     tree = html.document_fromstring(unmarked(text[:_MOST_READ]).encode("utf-8", "replace"), parser=parser)
     title = " ".join((tree.findtext(".//title") or "").split())
+    programs = bool(_PROGRAMS(tree))
     for element in _HIDDEN(tree):
         if element.getparent() is not None:
             element.drop_tree()
     links = list(_mark_links(tree, _base(tree, url)))
     whole = _whole(tree)
+    scripted = programs and len(whole) < _LITTLE
     main = _main(tree) if len(text) <= _MOST_JUDGED else ""
     if len(main) < min(_LEAST_MAIN, len(whole)) and len(main) < _LEAST_PART * len(whole):
-        return Page(url, title, whole, links)
-    return Page(url, title, main + _beside(main, links), links)
+        return Page(url, title, whole, links, scripted)
+    return Page(url, title, main + _beside(main, links), links, scripted)
 
 
 def _base(tree: html.HtmlElement, url: str) -> str:

@@ -55,12 +55,14 @@ class Page:
         title: its title, on one line; may be empty.
         text: its text. Before it is `finished`, marks stand for links.
         links: its links; the first is ``[1]``.
+        scripted: whether it has programs for a browser and hardly any text, so that those may make it.
     """
 
     url: str
     title: str
     text: str
     links: Sequence[Link]
+    scripted: bool = False
 
 
 def marked(number: int) -> str:

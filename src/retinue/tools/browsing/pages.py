@@ -7,15 +7,17 @@ import os
 import re
 import time
 from collections import OrderedDict
+from dataclasses import replace
 
 from yarl import URL
 
-from ...egress import Egress, EgressFailed, EgressRefused, EgressResponse
+from ...egress import Egress, EgressFailed, EgressRefused
 from ...errors import InvalidRequest
 from ...inference.frames import Frame
 from ...inference.worker import Died, Worker
 from ...settings import Settings
 from .page import Link, Page
+from .rendering import Fetched, Renderer
 from .robots import EVERYTHING, MOST_BYTES, NOTHING, Robots, parse
 
 #: Redirects that are followed.
@@ -44,6 +46,8 @@ class Pages:
     def __init__(self, egress: Egress, settings: Settings) -> None:
         self._egress = egress
         self._settings = settings
+        chromium = settings.browse_chromium
+        self._renderer = Renderer(egress, settings, str(chromium)) if chromium else None
         self._robots: OrderedDict[str, tuple[float, Robots]] = OrderedDict()
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         self._readers = [
@@ -59,9 +63,16 @@ class Pages:
         ]
 
     async def close(self) -> None:
-        """End the processes that read."""
+        """End the processes that read, and the browser."""
+        if self._renderer:
+            await self._renderer.close()
         for reader in self._readers:
             await reader.close()
+
+    @property
+    def browser(self) -> int | None:
+        """The process id of the browser's owner, while there is one."""
+        return self._renderer.pid if self._renderer else None
 
     async def get(self, url: str) -> Page:
         """A page.
@@ -72,16 +83,18 @@ class Pages:
         Raises:
             InvalidRequest: it cannot be had, with the reason.
         """
+        fetched = await self._fetch(url)
+        page = await self._read(fetched)
+        if page.scripted and self._renderer:
+            page = await self._rendered(fetched, page, self._renderer)
+        if not page.text:
+            raise InvalidRequest(f"{page.url} has no text; it may need a browser that runs its programs.")
+        return page
+
+    async def _fetch(self, url: str) -> Fetched:
         deadline = time.monotonic() + self._settings.browse_timeout
         for _ in range(_REDIRECTS + 1):
-            # First of all, whether this is an address that may be asked.
-            await self._egress.check(url)
-            target = URL(url)
-            robots = await self._robots_of(target, deadline)
-            if robots is NOTHING:
-                raise InvalidRequest(f"{url} is not read: whether its robots.txt allows it cannot be told now.")
-            if not robots.allow(target.raw_path_qs):
-                raise InvalidRequest(f"{url} is not for programs: the site's robots.txt says so.")
+            await self._judge(url, deadline)
             async with self._egress.request(
                 "GET",
                 url,
@@ -90,44 +103,73 @@ class Pages:
                 timeout=_left(deadline, url),
             ) as response:
                 location = response.headers.get("location")
-                if response.status not in _REDIRECT or not location:
-                    return await self._read(response)
-                url = _joined(target, location)
+                if response.status in _REDIRECT and location:
+                    url = _joined(URL(url), location)
+                    continue
+                if response.status >= 300:
+                    raise InvalidRequest(f"{response.url} answered with status {response.status}.")
+                body = await response.read()
+                if not body:
+                    raise InvalidRequest(f"{response.url} is empty.")
+                return Fetched(response.url, response.headers.get("content-type", ""), body)
         raise InvalidRequest(f"{url} redirects more than {_REDIRECTS} times.")
 
-    async def _read(self, response: EgressResponse) -> Page:
-        if response.status >= 300:
-            raise InvalidRequest(f"{response.url} answered with status {response.status}.")
-        said = response.headers.get("content-type", "")
-        charset = _CHARSET.search(said)
-        body = await response.read()
-        if not body:
-            raise InvalidRequest(f"{response.url} is empty.")
+    async def _judge(self, url: str, deadline: float) -> None:
+        """See whether a page may be fetched.
+
+        Raises:
+            InvalidRequest: it may not.
+        """
+        # First of all, whether this is an address that may be asked.
+        await self._egress.check(url)
+        target = URL(url)
+        robots = await self._robots_of(target, deadline)
+        if robots is NOTHING:
+            raise InvalidRequest(f"{url} is not read: whether its robots.txt allows it cannot be told now.")
+        if not robots.allow(target.raw_path_qs):
+            raise InvalidRequest(f"{url} is not for programs: the site's robots.txt says so.")
+
+    async def _rendered(self, fetched: Fetched, page: Page, renderer: Renderer) -> Page:
+        """What a page becomes by its programs; or the little that it was."""
+
+        async def judge(url: str) -> None:
+            await self._judge(url, time.monotonic() + self._settings.browse_timeout)
+
+        try:
+            rendered = await self._read(await renderer.render(fetched, judge))
+        except InvalidRequest as error:
+            if not page.text:
+                raise
+            return replace(page, text=f"{page.text}\n\n({error.message})")
+        return rendered if rendered.text else page
+
+    async def _read(self, fetched: Fetched) -> Page:
+        """What a page says; its text may be empty."""
+        charset = _CHARSET.search(fetched.content_type)
         question = Frame(
             {
-                "url": response.url,
-                "type": said.partition(";")[0].strip().lower(),
+                "url": fetched.url,
+                "type": fetched.content_type.partition(";")[0].strip().lower(),
                 "charset": charset[1] if charset else None,
             },
-            [body],
+            [fetched.body],
         )
         reader = min(self._readers, key=lambda reader: reader.load)
         try:
             async with asyncio.timeout(_READ_TIMEOUT + _PATIENCE):
                 answer = await reader.ask(question)
         except (Died, TimeoutError) as error:
-            raise InvalidRequest(f"{response.url} could not be read now.") from error
+            raise InvalidRequest(f"{fetched.url} could not be read now.") from error
         if "defect" in answer.head:
             raise RuntimeError(answer.head["defect"])
         if "unreadable" in answer.head:
             # What else it says is advice for those who upload files.
             reason = str(answer.head["message"]).partition(". ")[0].removesuffix(".")
-            raise InvalidRequest(f"{response.url} cannot be read: {reason}.")
+            raise InvalidRequest(f"{fetched.url} cannot be read: {reason}.")
         links = [Link(name, target) for name, target in answer.head["links"]]
-        text = answer.parts[0].decode()
-        if not text:
-            raise InvalidRequest(f"{response.url} has no text; it may need a browser that runs its programs.")
-        return Page(answer.head["url"], answer.head["title"], text, links)
+        return Page(
+            answer.head["url"], answer.head["title"], answer.parts[0].decode(), links, scripted=answer.head["scripted"]
+        )
 
     async def _robots_of(self, url: URL, deadline: float) -> Robots:
         """The rules of an address's site, of which none is asked twice in an hour."""

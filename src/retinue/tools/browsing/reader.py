@@ -1,7 +1,7 @@
 """The process that reads pages, each in a fork of its own: a page can do no harm beyond it.
 
 Run by `Worker`, with ``{"timeout", "memory_bytes"}``. A page is asked for by ``{"url", "type", "charset"}`` and its
-body as the part; the answer is ``{"url", "title", "links": [[name, url]]}`` with the text as the part.
+body as the part; the answer is ``{"url", "title", "links": [[name, url]], "scripted"}`` with the text as the part.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def _answer(question: Frame, config: dict[str, Any]) -> Iterator[Frame]:
     head = question.head
     page = read(question.parts[0], head["url"], head["type"], head["charset"])
     links = [[link.name, link.url] for link in page.links]
-    yield Frame({"url": page.url, "title": page.title, "links": links}, [page.text.encode("utf-8", "replace")])
+    head = {"url": page.url, "title": page.title, "links": links, "scripted": page.scripted}
+    yield Frame(head, [page.text.encode("utf-8", "replace")])
 
 
 def _load(config: dict[str, Any]) -> Callable[[Frame], Frame]:
