@@ -4,10 +4,9 @@
 
 The same vectors go into every database in one run: mixtures of clusters on a plane of 48 dimensions, turned into 512.
 Queries come from the same mixtures and are none of the vectors. Recall is against comparing with every vector in 32-bit
-floats. Texts and queries have words that are as frequent as Zipf's law says; the hundred most frequent, nearly half of
-a text as in English, are stop words, which are neither indexed nor searched. Embedding is left out: a search of Retinue
-gets its query's vector from the one who measures. The peers search vectors only, in their own process and memory.
-Before searches are timed the tables are vacuumed, as the database would do by itself some minutes later.
+floats. Texts have words that are as frequent as Zipf's law says. Embedding is left out: a search of Retinue gets its
+query's vector from the one who measures. The peers search vectors only, in their own process and memory. Before
+searches are timed the tables are vacuumed, as the database would do by itself some minutes later.
 """
 
 import argparse
@@ -31,7 +30,7 @@ from peers import environment
 from results import circumstances, write_section
 from retinue.inference.embeddings.embedder import Embedded
 from retinue.knowledge.search import Search
-from retinue.knowledge.words import postings, query_words
+from retinue.knowledge.words import postings
 from retinue.settings import Settings
 from retinue.store.chunk import Chunk
 from retinue.store.chunks import Claim
@@ -43,8 +42,8 @@ from retinue.wire.vector_stores import DEFAULT_CHUNKING, VectorStore, VectorStor
 from servers import HERE
 
 DIMENSIONS, PLANE, CLUSTERS, QUERIES, K = 512, 48, 500, 200, 20
-#: Words of a text and of a query; different words that there are, and how many of these are stop words.
-TEXT, QUERY, VOCABULARY, STOP_WORDS = 120, 8, 50_000, 100
+#: Words of a text and of a query; different words that there are.
+TEXT, QUERY, VOCABULARY = 120, 8, 50_000
 PROJECT, MODEL = "proj_bench", "bench-vectors"
 #: Chunks of a file in the large store.
 FILE = 1_000
@@ -73,7 +72,7 @@ class Data:
     def texts(self, count: int, words: int) -> list[str]:
         """Texts of words that are as frequent as Zipf's law says."""
         numbers = np.searchsorted(self._frequency, self._random.random((count, words)))
-        return [" ".join(f"w{number}" if number >= STOP_WORDS else "the" for number in row) for row in numbers]
+        return [" ".join(f"w{number}" for number in row) for row in numbers]
 
     def nearest(self, among: np.ndarray, query: np.ndarray) -> set[int]:
         """The numbers of the nearest vectors, by comparing with each."""
@@ -228,7 +227,7 @@ async def large(store: Store, pool: ProcessPoolExecutor, data: Data) -> tuple[li
         return {first[hit.file] + hit.number for hit in hits}
 
     async def words(number: int) -> set[int]:
-        await store.search.postings(scope, query_words(queries[number]))
+        await store.search.postings(scope, queries[number].split())
         return wanted[number]
 
     async def hybrid(number: int) -> set[int]:

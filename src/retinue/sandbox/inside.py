@@ -101,12 +101,17 @@ class BoundedStream(OutStream):
 
     def write(self, string: str) -> int | None:
         """See `io.TextIOBase.write`."""
-        written = super().write(string)
-        self._unsent += len(string)
-        if self._unsent > _MOST_UNSENT:
-            self._unsent = 0
-            self.flush()
-        return written
+        if not isinstance(string, str):
+            return super().write(string)
+        # A message of all that is printed at once would take its memory several times over.
+        for start in range(0, len(string), _MOST_UNSENT):
+            piece = string[start : start + _MOST_UNSENT]
+            super().write(piece)
+            self._unsent += len(piece)
+            if self._unsent > _MOST_UNSENT:
+                self._unsent = 0
+                self.flush()
+        return len(string)
 
 
 class Relay:
