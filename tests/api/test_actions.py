@@ -177,7 +177,7 @@ async def test_other_content_becomes_a_file(api: Api, pets: Service, upstream: S
 
 async def test_a_picture_is_shown(api: Api, pets: Service, upstream: ScriptedUpstream) -> None:
     connection = await connected(api, pets)
-    pets.answer = lambda got: web.Response(body=b"\x89PNG\r\n", content_type="image/png")
+    pets.answer = lambda got: web.Response(body=b"\x89PNG\r\n\x1a\n", content_type="image/png")
     run = await called(api, upstream, connection, Call("getPet", {"id": "1"}))
     message = (await api.messages(run["thread_id"]))[-1]
     assert [part["type"] for part in message["content"]] == ["image_file", "text"]

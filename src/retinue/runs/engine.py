@@ -152,8 +152,7 @@ class Engine:
         steps = await self._store.steps.page(project, PageQuery(limit=1000), run_id)
         said = {output.tool_call_id: output.output or "" for output in outputs}
         answered = [step for step in steps.data if step.status == "in_progress"]
-        for key in chain(*(take_outputs(step, said) for step in answered)):
-            await self._store.connections.allow(project, key)
+        allowed = list(chain(*(take_outputs(step, said) for step in answered)))
         here = self._is_driven_here(stream)
         commit = Commit(
             run=run_id,
@@ -169,6 +168,8 @@ class Engine:
         if changed is None:
             now = await self._store.runs.get(project, run_id, thread_id)
             raise InvalidRequest(f'Runs in status "{now.status}" do not accept tool outputs.')
+        for key in allowed:
+            await self._store.connections.allow(project, key)
         if stream:
             for step in answered:
                 if step.status == "completed":

@@ -88,6 +88,8 @@ class Turn:
         self._length = 0
         self._calls_before = sources.calls
         self._addresses = sources.addresses
+        #: Whether pages that the run has read are named at the end of the text: of its last answer.
+        self._names_pages = False
         # A mark put into JSON may break it.
         self._verbatim = isinstance(run.response_format, JsonObjectFormat | JsonSchemaResponseFormat)
         self._answer = Answer(sources, verbatim=self._verbatim)
@@ -171,6 +173,8 @@ class Turn:
     def _end_text(self, message: Message) -> None:
         """Nothing follows. An empty message is told too: clients look for the part that they heard of last in it."""
         self._let_go(self._answer.finish())
+        if self._names_pages:
+            self._let_go(sources_line(self._value, self._addresses))
         if not self._text and not self._pictures:
             self._sink.emit("thread.message.delta", text_piece(message.id, 0, "", []), "0")
 
@@ -247,9 +251,7 @@ class Turn:
         if not self.begun:
             self._begin_message()
         if self.writing:
-            if not self.called and not self._verbatim:
-                self._let_go(self._answer.finish())
-                self._let_go(sources_line(self._value, self._addresses))
+            self._names_pages = not self.called and not self._verbatim
             self.close_message()
         self.steps[-1].usage = usage
 

@@ -117,7 +117,7 @@ class CodeInterpreter:
         notes = "\n".join(filter(None, [result.note, *folder.refused, lost]))
         output = _told(result, notes, kept, list(folder.given), scope.room)
         files = {FOLDER + name: file for name, file in folder.brought.items()} | kept
-        return Served(done, output, files, failed=result.status != "ok")
+        return Served(done, output, files=files, failed=result.status != "ok")
 
     async def _run(
         self, scope: Scope, session: Session, call_id: str, code: str, report: Report

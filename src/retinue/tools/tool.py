@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Protocol
 
 import structlog
@@ -53,6 +53,7 @@ class Served:
 
     call: ToolCall
     output: str
+    _: KW_ONLY
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     addresses: Sequence[str] = ()
     pictures: Sequence[str] = ()

@@ -20,9 +20,9 @@ def sources_line(text: str, addresses: Sequence[str]) -> str:
     Returns:
         A paragraph, in the answer's language; "" where the answer names one of them, or there is nothing to name.
     """
-    read = list(dict.fromkeys(reversed(addresses)))[:_MOST]
+    read = list(dict.fromkeys(reversed(addresses)))[:_MOST][::-1]
     if not text.strip() or not read or any(address.rstrip("/") in text for address in addresses):
         return ""
     if _CHINESE.search(text):
-        return "\n\n来源：" + "、".join(reversed(read))
-    return "\n\nSource: " + ", ".join(reversed(read)) if len(read) == 1 else "\n\nSources: " + ", ".join(reversed(read))
+        return "\n\n来源：" + "、".join(read)
+    return f"\n\n{'Source' if len(read) == 1 else 'Sources'}: {', '.join(read)}"

@@ -11,19 +11,17 @@ import orjson
 
 from ...store.store import Store
 from ...wire.steps import FunctionToolCall
-from ..orders import without_orders
-from ..outputs import keep_output
-from ..shortened import shortened
+from ..outputs import file_name, keep_answer
+from ..shortened import from_outside
 from ..tool import Scope, Served
-from ..user_files import FOLDER
 
 _TEXT = re.compile(
     r"text/|application/(?:[\w.+-]+\+)?(?:json|xml|yaml|x-yaml|javascript|x-ndjson|x-www-form-urlencoded)$"
 )
-_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+#: Bytes of JSON whose blanks are taken out; of more, only a small part is told anyway.
+_MOST_COMPACTED = 256 * 1024
 _CHARSET = re.compile(r"charset=\"?([\w.-]+)", re.IGNORECASE)
 _FILENAME = re.compile(r"filename\*=(?:UTF-8|utf-8)''([^;]+)|filename=\"([^\"]+)\"|filename=([^;\s]+)")
-_MOST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +53,15 @@ async def told(
         words = f"{answer.status}, without content."
         return Served(call, f"Error: the service answered {words}" if failed else f"Done: {words}", failed=failed)
     if failed or _TEXT.match(kind) or (not kind and _is_text(answer.body)):
-        text = shortened(without_orders(hide(_text(answer, kind))), scope.room)
+        text = from_outside(_text(answer, kind), scope.room, hide)
         return Served(call, f"Error: the service answered {answer.status}.\n{text}" if failed else text, failed=failed)
     name = f"{scope.number}-{_name(answer)}"
-    file = await keep_output(store, scope.project, name, answer.body)
-    pictures = [file.id] if kind in _IMAGES else []
-    seen = " The user sees it." if pictures else ""
-    words = f"A file came, of {file.bytes} bytes{f' and type {kind}' if kind else ''}: sandbox:{FOLDER}{name}.{seen}"
-    return Served(call, words, {FOLDER + name: file.id}, pictures)
+    kept = await keep_answer(store, scope.project, name, answer.body, kind)
+    return Served(call, kept.words, files={kept.path: kept.file}, pictures=[kept.file] if kept.picture else [])
 
 
 def _text(answer: Answer, kind: str) -> str:
-    if kind.endswith("json"):
+    if kind.endswith("json") and len(answer.body) <= _MOST_COMPACTED:
         try:
             # Without blanks there is room for more of it.
             return orjson.dumps(orjson.loads(answer.body)).decode()
@@ -77,7 +72,7 @@ def _text(answer: Answer, kind: str) -> str:
         text = answer.body.decode(charset[1] if charset else "utf-8", "replace")
     except (LookupError, ValueError):
         text = answer.body.decode("utf-8", "replace")
-    return text.replace("\x00", "\ufffd")
+    return text
 
 
 def _is_text(body: bytes) -> bool:
@@ -91,5 +86,4 @@ def _name(answer: Answer) -> str:
     """What the file is called: as the service says, else as the path ends."""
     found = _FILENAME.search(answer.headers.get("content-disposition", ""))
     said = unquote(found[1]) if found and found[1] else (found[2] or found[3]) if found else ""
-    wanted = said.replace("\\", "/").rpartition("/")[2] or answer.path.rstrip("/").rpartition("/")[2]
-    return re.sub(r"[\x00-\x1f\x7f\"<>|?*:/{}\\]+", "_", wanted).strip(". ")[-_MOST_NAME:] or "file"
+    return file_name(said) or file_name(answer.path.rstrip("/")) or "file"

@@ -23,18 +23,16 @@ from mcp.types import (
 from ...inference.images import media_type
 from ...store.store import Store
 from ...wire.steps import FunctionToolCall
-from ..orders import without_orders
-from ..outputs import keep_output
-from ..shortened import shortened
+from ..outputs import file_name, keep_answer
+from ..shortened import from_outside
 from ..tool import Scope, Served
-from ..user_files import FOLDER
 
 #: Most files that are kept of what one call answers.
 _MOST_FILES = 20
-_MOST_NAME = 100
-#: What no media type, and no name of a file, has.
+#: Characters of a media type.
+_MOST_KIND = 100
+#: What no media type has.
 _NO_KIND = re.compile(r"[^\w./+-]+")
-_NO_NAME = re.compile(r"[\x00-\x1f\x7f\"<>|?*:{}\\]+")
 
 
 async def told(
@@ -61,21 +59,17 @@ async def told(
             notes.append("A further file came, and was not kept.")
         else:
             name, kind, content = blob
-            name = f"{scope.number}-{len(files)}-{name}"
-            file = await keep_output(store, scope.project, name, content)
-            files[FOLDER + name] = file.id
-            if kind.startswith("image/"):
-                pictures.append(file.id)
-            seen = " The user sees it." if kind.startswith("image/") else ""
-            notes.append(f"A file came, of {file.bytes} bytes and type {kind}: sandbox:{FOLDER}{name}.{seen}")
+            kept = await keep_answer(store, scope.project, f"{scope.number}-{len(files)}-{name}", content, kind)
+            files[kept.path] = kept.file
+            pictures += [kept.file] if kept.picture else []
+            notes.append(kept.words)
     if not result.content and result.structured_content is not None:
         texts.append(orjson.dumps(result.structured_content).decode())
-    text = "\n".join(filter(None, texts)).replace("\x00", "\ufffd")
-    said = [without_orders(shortened(hide(text), scope.room)), *notes]
+    said = [from_outside("\n".join(filter(None, texts)), scope.room, hide), *notes]
     output = "\n".join(filter(None, said)) or "The tool answered nothing."
     if result.is_error:
         output = f"Error: {output}"
-    return Served(call, output, files, pictures, failed=result.is_error)
+    return Served(call, output, files=files, pictures=pictures, failed=result.is_error)
 
 
 def _text(part: ContentBlock) -> str:
@@ -106,6 +100,9 @@ def _blob(part: ContentBlock) -> tuple[str, str, bytes] | None:
     seen = media_type(content)
     if seen or not kind or kind.startswith("image/"):
         kind = seen or "application/octet-stream"
-    kind = _NO_KIND.sub("", kind)[:_MOST_NAME]
-    base = _NO_NAME.sub("_", uri.rpartition("/")[2]).strip(". ")[-_MOST_NAME:]
-    return base or f"{part.type}{mimetypes.guess_extension(kind) or '.' + kind.rpartition('/')[2]}", kind, content
+    kind = _NO_KIND.sub("", kind)[:_MOST_KIND]
+    return (
+        file_name(uri) or f"{part.type}{mimetypes.guess_extension(kind) or '.' + kind.rpartition('/')[2]}",
+        kind,
+        content,
+    )
