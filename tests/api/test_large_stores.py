@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from retinue.knowledge.postings import WordIndex
 from retinue.knowledge.words import postings
 from retinue.settings import Settings
 from retinue.store.chunk import Chunk
 from retinue.store.chunks import Claim
 from retinue.store.ids import new_id
-from retinue.store.search import StoreScope
+from retinue.store.search import Postings, StoreScope
 from retinue.store.store import Store
 from retinue.wire.files import FileObject
 from retinue.wire.vector_search import ComparisonFilter
@@ -97,6 +98,12 @@ async def places(store: Store, scope: StoreScope, query: np.ndarray, limit: int,
     return [(hit.file, hit.number) for hit in await store.search.nearest(scope, query, limit, **options)]
 
 
+async def files_with(store: Store, scope: StoreScope, word: str) -> set[int]:
+    """The positions of the files that have the word."""
+    (found,) = await store.search.postings(scope, [word]) or [None]
+    return set(np.frombuffer(found.files, ">i8").tolist()) if found else set()
+
+
 async def rows(store: Store) -> list[int]:
     return [(await store.database.row(f"select count(*) from {table}", {}) or (0,))[0] for table in TABLES]
 
@@ -174,7 +181,7 @@ async def test_what_leaves_is_found_no_more_and_deleted_soon(store: Store) -> No
     assert len(await places(store, scope, query, 200)) == 110
     await store.files.delete(PROJECT, claim.file.id)
     assert {file for file, _ in await places(store, scope, query, 200)} == {second.position}
-    assert {row[1] for row in await store.search.postings(scope, ["common"])} == {second.position}
+    assert await files_with(store, scope, "common") == {second.position}
     assert (await scope_of(store, claim)).chunks == 60
     await store.vector_index.sweep()
     assert (await rows(store))[0::3] == [60, 0]
@@ -210,7 +217,7 @@ async def test_unfinished_and_failed_files_are_not_found(store: Store) -> None:
     scope = await scope_of(store, claim)
     query = random.standard_normal(16).astype("f4")
     assert await places(store, scope, query, 10) == []
-    assert await store.search.postings(scope, ["common"]) == []
+    assert await files_with(store, scope, "common") == set()
     assert await store.vector_store_files.fail(claim, ProcessingError(code="invalid_file", message="broken"))
     assert await places(store, scope, query, 10) == []
     await store.vector_index.sweep()
@@ -223,7 +230,7 @@ async def test_half_written_files_are_not_found(store: Store) -> None:
     claim = await claimed(store)
     await store.chunks.begin(claim)
     await store.chunks.add_words(claim, postings(["common word"])[0])
-    assert await store.search.postings(await scope_of(store, claim), ["common"]) == []
+    assert await files_with(store, await scope_of(store, claim), "common") == set()
 
 
 async def test_vectors_of_another_length_are_refused(store: Store) -> None:
@@ -245,7 +252,7 @@ async def test_a_filter_looks_in_its_files_only(store: Store) -> None:
     assert (scope.files, scope.among, scope.chunks) == ([second.position], 3, 43)
     query = random.standard_normal(16).astype("f4")
     assert {file for file, _ in await places(store, scope, query, 10)} == {second.position}
-    assert [row[1] for row in await store.search.postings(scope, ["common"])] == [second.position]
+    assert await files_with(store, scope, "common") == {second.position}
 
 
 async def test_an_expired_store_is_emptied(store: Store) -> None:
@@ -267,3 +274,50 @@ async def test_rare_words_are_read_before_frequent_ones(store: Store, monkeypatc
     scope = await scope_of(store, claim)
     assert {row[0] for row in await store.search.postings(scope, ["common", "word3", "word4"])} == {"word3", "word4"}
     assert {row[0] for row in await store.search.postings(scope, ["common"])} == {"common"}
+
+
+async def test_words_that_were_read_are_remembered_until_something_changes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retinue.knowledge.postings._WORTH_KEEPING", 200)
+    index = WordIndex(store.search)
+    asked: list[list[str]] = []
+    read = store.search.postings
+
+    async def noted(scope: StoreScope, words: Sequence[str], known: Sequence[str] = ()) -> list[Postings]:
+        asked.append(sorted(set(words) - set(known)))
+        return await read(scope, words, known)
+
+    monkeypatch.setattr(store.search, "postings", noted)
+
+    async def files_found(claim: Claim, filter: ComparisonFilter | None = None) -> list[list[int]]:
+        (scope,) = await store.search.scopes(PROJECT, [claim.store], filter)
+        found = await index.find(scope, ["common", "word3"])
+        return [sorted(found[word].files.tolist()) for word in ("common", "word3")]
+
+    first = await claimed(store, year=2020)
+    await write(store, first, 40)
+    for words in (["common", "word3"], ["word3"]):
+        assert await files_found(first) == [[first.position]] * 2
+        assert asked[-1] == words
+    second = await claimed(store, first.store, year=2024)
+    await write(store, second, 30)
+    assert await files_found(first) == [sorted([first.position, second.position])] * 2
+    assert asked[-1] == ["common", "word3"]
+    assert await files_found(first, ComparisonFilter(type="gt", key="year", value=2022)) == [[second.position]] * 2
+    assert await files_found(first) == [sorted([first.position, second.position])] * 2
+    assert asked[-1] == ["word3"]
+    await store.files.delete(PROJECT, first.file.id)
+    assert await files_found(first) == [[second.position]] * 2
+
+
+async def test_only_so_much_is_remembered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retinue.knowledge.postings._WORTH_KEEPING", 0)
+    monkeypatch.setattr("retinue.knowledge.postings._MOST_BYTES", 1_000)
+    claim = await claimed(store)
+    await write(store, claim, 60)
+    scope, index = await scope_of(store, claim), WordIndex(store.search)
+    for _ in range(2):
+        for number in range(60):
+            assert len(await index.find(scope, ["common", f"word{number}"])) == 2
+    assert 0 < index.remembered <= 1_000

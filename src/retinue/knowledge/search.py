@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,11 @@ from ..store.search import Found, Hit, StoreScope
 from ..store.store import Store
 from ..wire.vector_search import ComparisonFilter, CompoundFilter, HybridWeights
 from .passages import passages, tokens
+from .postings import WordIndex
 from .query_vectors import QueryVector, QueryVectors
 
 if TYPE_CHECKING:
-    from .candidates import Candidates, Row
+    from .bm25 import Bm25, WordScores
 
 log = structlog.get_logger(__name__)
 
@@ -29,14 +30,17 @@ log = structlog.get_logger(__name__)
 _LEG = 100
 #: The most results; so many of the best are what a reranker puts in order.
 _MOST_RESULTS = 50
-#: Bytes of postings that are ranked in about a millisecond; more are in a thread.
-_QUICK = 256 * 1024
+#: Postings that are ranked in about a millisecond; more are in a thread.
+_QUICK = 40_000
 #: Seconds that a reranker may take.
 _RERANK_WAIT = 30
 #: Seconds between two looks at whether files have been read.
 _LOOK_EVERY = 0.2
 #: The most chunks that files can have which are given whole.
 _MOST_WHOLE = 64
+
+#: Position of a file, number of a chunk, and its cosine; None where it has no vector.
+Candidate = tuple[int, int, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Search:
     def __init__(self, store: Store, embedders: Embedders, rerankers: Rerankers) -> None:
         self._store = store
         self._vectors = QueryVectors(embedders)
+        self._index = WordIndex(store.search)
         self._rerankers = rerankers
         #: Whether what cuts English into words has been loaded, which takes a moment; for Chinese it is a dictionary.
         self._knows_english = False
@@ -133,29 +138,39 @@ class Search:
 
     async def _in_store(self, scope: StoreScope, wanted: _Wanted) -> list[list[Hit]]:
         """The best chunks of a store for each query."""
-        search = self._store.search
         vectors = [one for one in wanted.vectors.get(scope.embedding_model, ()) if len(one.vector) == scope.dimensions]
-        near = asyncio.gather(*(search.nearest(scope, one.vector, _LEG) for one in vectors))
-        rows, nearest = await asyncio.gather(self._postings(scope, wanted), near)
-        if sum(len(row[2]) for row in rows) <= _QUICK:
-            competing = _competing(nearest, wanted.words, rows, scope)
-        else:
-            competing = await asyncio.to_thread(_competing, nearest, wanted.words, rows, scope)
-        weights = wanted.weights or _default_weights(scope.embedding_model)
+        (by_words, fitting), near = await asyncio.gather(
+            self._by_words(scope, wanted, vectors), self._by_meaning(scope, vectors)
+        )
         if not vectors:
-            return [one.best(0.0, (0.0, 1.0), _MOST_RESULTS) for one in competing]
+            return [_best(words, chunks, 0.0, (0.0, 1.0)) for words, chunks in zip(by_words, fitting, strict=True)]
+        weights = wanted.weights or _default_weights(scope.embedding_model)
+        queries = zip(by_words, near, fitting, vectors, strict=True)
+        return [_best(words, [*hits, *chunks], one.background, weights) for words, hits, chunks, one in queries]
 
-        async def scored(one: Candidates, query: QueryVector) -> list[Hit]:
-            files, numbers = one.unknown()
-            if files:
-                one.learn(await search.similarities(scope, query.vector, files, numbers))
-            return one.best(query.background, weights, _MOST_RESULTS)
+    async def _by_meaning(self, scope: StoreScope, vectors: Sequence[QueryVector]) -> list[list[Hit]]:
+        """The nearest chunks to each query."""
+        return await asyncio.gather(*(self._store.search.nearest(scope, one.vector, _LEG) for one in vectors))
 
-        return await asyncio.gather(*map(scored, competing, vectors))
-
-    async def _postings(self, scope: StoreScope, wanted: _Wanted) -> list[Row]:
+    async def _by_words(
+        self, scope: StoreScope, wanted: _Wanted, vectors: Sequence[QueryVector]
+    ) -> tuple[list[Bm25], list[list[Candidate]]]:
+        """The scores by words for each query, and the best chunks by these, with their cosines if there are vectors."""
         asked = list(dict.fromkeys(word for words in wanted.words for word in words))
-        return await self._store.search.postings(scope, asked) if asked else []
+        found = await self._index.find(scope, asked)
+        if sum(len(one.chunks) for one in found.values()) <= _QUICK:
+            scored, best = _scored(wanted.words, found, scope)
+        else:
+            scored, best = await asyncio.to_thread(_scored, wanted.words, found, scope)
+        if not vectors:
+            return scored, [[(*chunk, None) for chunk in chunks] for chunks in best]
+        similarities = self._store.search.similarities
+        places = [(list(column) for column in zip(*chunks, strict=True)) if chunks else ([], []) for chunks in best]
+        cosines = await asyncio.gather(
+            *(similarities(scope, one.vector, *place) for one, place in zip(vectors, places, strict=True))
+        )
+        known = [zip(chunks, near, strict=True) for chunks, near in zip(best, cosines, strict=True)]
+        return scored, [[(*chunk, cosine) for chunk, cosine in chunks] for chunks in known]
 
     async def _ranked(
         self, project: str, queries: Sequence[str], ordered: Sequence[tuple[tuple[int, int], tuple[float, int]]]
@@ -224,14 +239,20 @@ def _in_words(queries: Sequence[str]) -> list[list[str]]:
     return [query_words(one) for one in queries]
 
 
-def _competing(
-    nearest: Sequence[Sequence[Hit]], words: Sequence[Sequence[str]], rows: Sequence[Row], scope: StoreScope
-) -> list[Candidates]:
-    """The candidates of each query."""
-    from .candidates import candidates
+def _scored(
+    words: Sequence[Sequence[str]], found: Mapping[str, WordScores], scope: StoreScope
+) -> tuple[list[Bm25], list[list[tuple[int, int]]]]:
+    """For each query the scores by words, and the best chunks."""
+    from .bm25 import Bm25
 
-    near = nearest or [None] * len(words)
-    return [candidates(one, own, rows, scope, _LEG) for one, own in zip(near, words, strict=True)]
+    scored = [Bm25(own, found, scope.chunks) for own in words]
+    return scored, [one.best(_LEG) for one in scored]
+
+
+def _best(words: Bm25, chunks: Sequence[Candidate], background: float, weights: tuple[float, float]) -> list[Hit]:
+    from .candidates import best
+
+    return best(words, chunks, background, weights, _MOST_RESULTS)
 
 
 def _default_weights(embedding_model: str | None) -> tuple[float, float]:

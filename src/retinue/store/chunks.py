@@ -12,7 +12,7 @@ from ..wire.files import FileObject
 from ..wire.vector_stores import StaticChunking
 from .chunk import Chunk
 from .database import Connection, Database
-from .halfvectors import unit_vectors, vector_cursor
+from .halfvectors import takes_vectors, unit_vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,7 +172,8 @@ class Chunks:
         async with self._held(claim) as connection:
             if connection:
                 await self._settle_dimensions(connection, store, vectors.shape[1])
-                async with await vector_cursor(connection) as cursor, cursor.copy(_ADD_VECTORS) as copy:
+                await takes_vectors(connection)
+                async with connection.cursor() as cursor, cursor.copy(_ADD_VECTORS) as copy:
                     copy.set_types(["int8", "int8", "int4", "halfvec"])
                     for number, vector in zip(numbers, unit_vectors(vectors), strict=True):
                         await copy.write_row((store, file, number, vector))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg
 from psycopg.types import TypeInfo
 
-from .database import Connection, Row
+from .database import Connection
 
 if TYPE_CHECKING:  # numpy takes 20 MiB: the first vectors load it
     import numpy as np
@@ -27,16 +26,16 @@ def unit_vectors(vectors: NDArray[np.float32]) -> list[HalfVector]:
     return [HalfVector(row) for row in vectors / np.maximum(lengths, 1e-12)]
 
 
-async def vector_cursor(connection: Connection) -> psycopg.AsyncCursor[Row]:
-    """A cursor that sends `HalfVector`s."""
+async def takes_vectors(connection: Connection) -> Connection:
+    """The connection, which can send `HalfVector`s from now on."""
     from pgvector.psycopg.halfvec import register_halfvec_info
 
-    # `info.dsn` would say the same, and take a millisecond.
-    database = f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
-    if database not in _types:
-        info = await TypeInfo.fetch(connection, "halfvec")
-        assert info is not None  # noqa: S101 (a migration makes the type)
-        _types[database] = info
-    cursor = connection.cursor()
-    register_halfvec_info(cursor, _types[database])  # pyright: ignore[reportArgumentType] (a cursor will do)
-    return cursor
+    if connection.adapters.types.get("halfvec") is None:
+        # `info.dsn` would say the same, and take a millisecond.
+        database = f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
+        if database not in _types:
+            info = await TypeInfo.fetch(connection, "halfvec")
+            assert info is not None  # noqa: S101 (a migration makes the type)
+            _types[database] = info
+        register_halfvec_info(connection, _types[database])
+    return connection

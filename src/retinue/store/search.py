@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from ..wire.vector_search import ComparisonFilter, CompoundFilter
 from .database import Database, Row
 from .filters import condition
-from .halfvectors import unit_vectors, vector_cursor
+from .halfvectors import takes_vectors, unit_vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,8 @@ _SCOPES = f"""
         update vector_stores set body = active(body)
         where {_USABLE} and (body ->> 'last_active_at')::bigint < extract(epoch from now()) - {_NOTED}
     )
-    select id, position, embedding_model, dimensions, chunks, words from vector_stores where {_USABLE} order by position
+    select id, position, embedding_model, dimensions, chunks, words, generation
+    from vector_stores where {_USABLE} order by position
 """  # noqa: S608
 
 _FILTERED = """
@@ -55,12 +57,18 @@ _POSTINGS = """
         where store = %(store)s and word = any(%(words)s) group by word
     ), summed as (
         select word, postings, sum(postings) over (order by postings, word) as running from counted
+    ), chosen as (
+        select word from summed where running <= greatest(%(most)s, (select min(postings) from counted))
+    ), read as (
+        select word, string_agg(int8send(file), ''::bytea) as files,
+            string_agg(int4send(length(postings)), ''::bytea) as sizes, string_agg(postings, ''::bytea) as entries
+        from chunk_words
+        where store = %(store)s and word in (select word from chosen) and word <> all(%(known)s)
+            and (%(files)s::bigint[] is null or file = any(%(files)s))
+            and file <> all((select hidden_files(%(store)s, %(id)s))::bigint[])
+        group by word
     )
-    select word, file, postings from chunk_words
-    where store = %(store)s
-        and word in (select word from summed where running <= greatest(%(most)s, (select min(postings) from counted)))
-        and (%(files)s::bigint[] is null or file = any(%(files)s))
-        and file <> all((select hidden_files(%(store)s, %(id)s))::bigint[])
+    select word, coalesce(files, ''), coalesce(sizes, ''), coalesce(entries, '') from chosen left join read using (word)
 """
 
 _FOUND = """
@@ -115,20 +123,33 @@ class StoreScope:
     #: Chunks and words of its completed files, of all of them: what words are rare in.
     chunks: int
     words: int
+    #: What was read of the store stays true as long as this is the same.
+    generation: int
     #: Positions of the files to look in; None means all.
     files: Sequence[int] | None = None
     #: Chunks of these.
     among: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A chunk by its place, with a score."""
 
     #: Position of the file in its store.
     file: int
     number: int
     score: float
+
+
+class Postings(NamedTuple):
+    """Where a word is."""
+
+    word: str
+    #: Positions of the files, as big-endian 64-bit integers.
+    files: bytes
+    #: Bytes of the postings in each, as big-endian 32-bit integers.
+    sizes: bytes
+    #: These, file after file (see knowledge/words.py).
+    entries: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,17 +207,7 @@ class ChunkSearch:
         sql, values = condition(filter, "(file.body -> 'attributes')")
         values |= {"store": scope.id, "project": scope.project}
         rows = await self._database.rows(_FILTERED.format(condition=sql), values)
-        return StoreScope(
-            project=scope.project,
-            id=scope.id,
-            position=scope.position,
-            embedding_model=scope.embedding_model,
-            dimensions=scope.dimensions,
-            chunks=scope.chunks,
-            words=scope.words,
-            files=[int(row[0]) for row in rows],
-            among=sum(int(row[1]) for row in rows),
-        )
+        return replace(scope, files=[int(row[0]) for row in rows], among=sum(int(row[1]) for row in rows))
 
     async def nearest(
         self, scope: StoreScope, vector: NDArray[np.float32], limit: int, *, exact: bool = False
@@ -212,12 +223,14 @@ class ChunkSearch:
         few = scope.files is not None and scope.among <= _FEW
         values = {"limit": limit, "files": scope.files, "exact": exact or few}
         rows = await self._by_vector(_NEAREST, scope, vector, values)
-        return [Hit(*row) for row in rows]
+        return list(starmap(Hit, rows))
 
     async def similarities(
         self, scope: StoreScope, vector: NDArray[np.float32], files: Sequence[int], numbers: Sequence[int]
     ) -> list[float | None]:
         """The cosines of given chunks, in their order; None for one that has no vector."""
+        if not files:
+            return []
         values = {"files": _array(files), "numbers": _array(numbers)}
         return [row[0] for row in await self._by_vector(_SIMILARITIES, scope, vector, values)]
 
@@ -225,24 +238,29 @@ class ChunkSearch:
         self, sql: str, scope: StoreScope, vector: NDArray[np.float32], values: dict[str, Any]
     ) -> list[Row]:
         given = {**values, "id": scope.id, "vector": unit_vectors(vector.reshape(1, -1))[0]}
-        async with self._database.connection() as connection, await vector_cursor(connection) as cursor:
-            return await (await cursor.execute(sql.encode(), given)).fetchall()
+        async with self._database.connection() as connection:
+            return await (await (await takes_vectors(connection)).execute(sql.encode(), given)).fetchall()
 
-    async def postings(self, scope: StoreScope, words: Sequence[str]) -> list[tuple[str, int, bytes]]:
-        """Where words are: word, position of the file, its postings (see knowledge/words.py).
+    async def postings(self, scope: StoreScope, words: Sequence[str], known: Sequence[str] = ()) -> list[Postings]:
+        """Where words are, as far as they are anywhere.
 
         Of a large store not all words are looked up: the rarest, as far as they have some ten thousand postings
         together, and at least one.
+
+        Args:
+            scope: where to look.
+            words: to look for, each once.
+            known: of these, those whose postings are not wanted: they come empty.
         """
         values = {
             "store": scope.position,
             "id": scope.id,
             "words": list(words),
+            "known": list(known),
             "files": scope.files,
             "most": _MOST_POSTINGS,
         }
-        rows = await self._database.rows(_POSTINGS, values, binary=True)
-        return [(row[0], row[1], row[2]) for row in rows]
+        return list(starmap(Postings, await self._database.rows(_POSTINGS, values, binary=True)))
 
     async def found(self, project: str, hits: Sequence[Hit]) -> list[Found]:
         """The chunks of hits, in their order; those that are gone meanwhile are left out."""
@@ -263,7 +281,7 @@ class ChunkSearch:
     async def whole(self, project: str, stores: Sequence[str], limit: int) -> list[Found]:
         """All chunks of stores, file by file, in order; at most `limit`."""
         values = {"project": project, "stores": list(stores), "limit": limit}
-        return await self.found(project, [Hit(*row) for row in await self._database.rows(_WHOLE, values)])
+        return await self.found(project, list(starmap(Hit, await self._database.rows(_WHOLE, values))))
 
 
 def _array(numbers: Sequence[int]) -> str:

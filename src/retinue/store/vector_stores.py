@@ -129,7 +129,8 @@ _FORGOTTEN = """
 
 _EMPTY_EXPIRED = """
     with due as (
-        update vector_stores set emptied = true, chunks = 0, words = 0, tail = 0 where id in (
+        update vector_stores
+        set emptied = true, chunks = 0, words = 0, tail = 0, generation = generation + 1 where id in (
             select id from vector_stores where not emptied and expires_at <= extract(epoch from now())
             order by expires_at limit %(limit)s for update skip locked
         )
