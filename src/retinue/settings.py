@@ -360,9 +360,10 @@ class Settings(BaseSettings):
     rewrite_timeout: float = Field(default=20, gt=0)
 
     # --- web browsing
-    #: What searches the web: a SearXNG instance, Brave's API or Tavily's. Without one pages can be opened all the same.
-    search_provider: Literal["none", "searxng", "brave", "tavily"] = "none"
-    #: Where the provider is. Unset: Brave's or Tavily's own address.
+    #: What searches the web: a SearXNG instance, Brave's API or Tavily's, or, without a key, DuckDuckGo's result pages.
+    #: Without any pages can be opened all the same.
+    search_provider: Literal["none", "searxng", "brave", "tavily", "ddgs"] = "none"
+    #: Where the provider is. Unset: its own address.
     search_url: str | None = None
     #: The key that the provider asks for.
     search_key: SecretStr | None = None

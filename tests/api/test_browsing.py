@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -397,14 +398,17 @@ async def test_a_page_that_takes_long_to_read(site: Site, tmp_path: Path, monkey
 # --- searches: the answers have the shapes that the providers document
 
 
-def searching(site: Site, path: str, answer: Callable[[str], Json]) -> list[web.Request]:
+def searching(site: Site, path: str, answer: Callable[[str], Json | str]) -> list[web.Request]:
     """Have the site answer searches; the requests that come."""
     requests: list[web.Request] = []
 
     async def search(request: web.Request) -> web.StreamResponse:
         await request.read()
         requests.append(request)
-        return web.json_response(answer(site.url))
+        told = answer(site.url)
+        if isinstance(told, str):
+            return web.Response(text=told, content_type="text/html")
+        return web.json_response(told)
 
     site.pages[path] = search
     return requests
@@ -429,6 +433,25 @@ def tavily(url: str) -> Json:
     return {"query": "q", "answer": None, "images": [], "results": [result], "response_time": 1.2}
 
 
+def duckduckgo(url: str) -> str:
+    """A page of results, as `html.duckduckgo.com` makes them: an advertisement, a result, one behind a redirect."""
+
+    def result(title: str, href: str, text: str) -> str:
+        return (
+            f'<div class="result results_links"><div class="links_main result__body"><h2 class="result__title">'
+            f'<a class="result__a" href="{href}">{title}</a></h2><a class="result__snippet" href="{href}">{text}</a>'
+            f"</div></div>"
+        )
+
+    redirect = f"//duckduckgo.com/l/?uddg={quote(url + '/two', safe='')}&amp;rut=abc"
+    results = [
+        result("Buy tides", "https://duckduckgo.com/y.js?ad_domain=a.example", "Cheap."),
+        result("One &amp; all", f"{url}/one", "About <b>tides</b>."),
+        result("Two", redirect, "More."),
+    ]
+    return f"<html><body><form></form>{''.join(results)}</body></html>"
+
+
 WITH_KEY = {"search_key": "the-key", "egress_allow": []}
 
 
@@ -438,10 +461,11 @@ WITH_KEY = {"search_key": "the-key", "egress_allow": []}
         pytest.param("/search", searxng, marks=pytest.mark.settings(search_provider="searxng", egress_allow=[])),
         pytest.param("/res/v1/web/search", brave, marks=pytest.mark.settings(search_provider="brave", **WITH_KEY)),
         pytest.param("/search", tavily, marks=pytest.mark.settings(search_provider="tavily", **WITH_KEY)),
+        pytest.param("/html/", duckduckgo, marks=pytest.mark.settings(search_provider="ddgs", egress_allow=[])),
     ],
 )
 async def test_searching(
-    site: Site, browse: Browse, upstream: ScriptedUpstream, path: str, answer: Callable[[str], Json]
+    site: Site, browse: Browse, upstream: ScriptedUpstream, path: str, answer: Callable[[str], Json | str]
 ) -> None:
     requests = searching(site, path, answer)
     told, found, clicked, refused = await browse(
@@ -465,6 +489,10 @@ async def test_searching(
         assert f"[Left out: orders to whoever reads this.]\n{site.url}/two [2]" in told
     elif answer is brave:
         assert (request.query["q"], request.headers["x-subscription-token"]) == ("潮汐 & tides", "the-key")
+    elif answer is duckduckgo:
+        assert (await request.post())["q"] == "潮汐 & tides"
+        assert f"{site.url}/two [2]" in told
+        assert "Buy" not in told
     else:
         assert (await request.json())["query"] == "潮汐 & tides"
         assert request.headers["authorization"] == "Bearer the-key"

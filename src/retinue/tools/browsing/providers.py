@@ -1,24 +1,25 @@
 """Searching the web through the provider that the settings name.
 
 Sources: SearXNG, Search API (docs.searxng.org/dev/search_api.html); Brave Search API, Web Search
-(api-dashboard.search.brave.com); Tavily API, Search (docs.tavily.com).
+(api-dashboard.search.brave.com); Tavily API, Search (docs.tavily.com); DuckDuckGo as the package ddgs asks it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import orjson
+from lxml.etree import LxmlError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...egress import Egress
 from ...errors import InvalidRequest
-from ...inference.chat import Json
 from ...settings import Settings
 from .page import Link, Page, finished, marked, unmarked
 
@@ -27,6 +28,9 @@ _MOST = 8
 _MAX_BYTES = 2 * 1024 * 1024
 _LONGEST_SNIPPET = 600
 _TAG = re.compile(r"<[^<>]*>")
+_JSON = {"accept": "application/json"}
+#: DuckDuckGo's name for no region.
+_EVERYWHERE = "wt-wt"
 
 
 class _Result(BaseModel):
@@ -56,29 +60,71 @@ class _Request:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: Json | None = None
+    body: bytes | None = None
 
 
 def _searxng(base: str, key: str, query: str) -> _Request:
     authorization = {"authorization": f"Bearer {key}"} if key else {}
-    return _Request("GET", f"{base}/search?format=json&q={quote(query, safe='')}", authorization)
+    return _Request("GET", f"{base}/search?format=json&q={quote(query, safe='')}", _JSON | authorization)
 
 
 def _brave(base: str, key: str, query: str) -> _Request:
     wanted = f"count={_MOST}&text_decorations=false&q={quote(query, safe='')}"
-    return _Request("GET", f"{base}/res/v1/web/search?{wanted}", {"x-subscription-token": key})
+    return _Request("GET", f"{base}/res/v1/web/search?{wanted}", _JSON | {"x-subscription-token": key})
 
 
 def _tavily(base: str, key: str, query: str) -> _Request:
-    body = {"query": query, "max_results": _MOST}
-    return _Request("POST", f"{base}/search", {"authorization": f"Bearer {key}"}, body)
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    return _Request("POST", f"{base}/search", _JSON | headers, orjson.dumps({"query": query, "max_results": _MOST}))
 
 
-#: By the setting's value: where the provider is unless `search_url` says it, and how it is asked.
-_PROVIDERS: dict[str, tuple[str, Callable[[str, str, str], _Request]]] = {
-    "searxng": ("", _searxng),
-    "brave": ("https://api.search.brave.com", _brave),
-    "tavily": ("https://api.tavily.com", _tavily),
+def _duckduckgo(base: str, key: str, query: str) -> _Request:
+    # ddgs knows what to send and how to read the answer; the request itself is ours.
+    from ddgs.engines.duckduckgo import Duckduckgo
+
+    form = Duckduckgo().build_payload(query, _EVERYWHERE, "moderate", None)
+    headers = {"accept": "text/html", "content-type": "application/x-www-form-urlencoded"}
+    return _Request(Duckduckgo.search_method, f"{base}/html/", headers, urlencode(form).encode())
+
+
+def _results(content: bytes) -> list[_Result]:
+    return _Results.model_validate_json(content).results
+
+
+def _results_of_brave(content: bytes) -> list[_Result]:
+    found = _BraveResults.model_validate_json(content).web
+    return found.results if found else []
+
+
+def _results_of_duckduckgo(content: bytes) -> list[_Result]:
+    from ddgs.engines.duckduckgo import Duckduckgo
+
+    engine = Duckduckgo()
+    found = engine.post_extract_results(engine.extract_results(content.decode("utf-8", "replace")))
+    return [_Result(url=_direct(one.href), title=one.title, content=one.body) for one in found]
+
+
+def _direct(url: str) -> str:
+    """Where a link of DuckDuckGo leads, some of which go through a redirect of its own."""
+    wanted = parse_qs(urlsplit(url).query).get("uddg") if "duckduckgo.com/l/?" in url else None
+    return wanted[0] if wanted else url
+
+
+class _How(NamedTuple):
+    """How one provider is asked."""
+
+    #: Where it is, unless `search_url` says it.
+    base: str
+    request: Callable[[str, str, str], _Request]
+    results: Callable[[bytes], list[_Result]]
+
+
+#: By the setting's value.
+_PROVIDERS = {
+    "searxng": _How("", _searxng, _results),
+    "brave": _How("https://api.search.brave.com", _brave, _results_of_brave),
+    "tavily": _How("https://api.tavily.com", _tavily, _results),
+    "ddgs": _How("https://html.duckduckgo.com", _duckduckgo, _results_of_duckduckgo),
 }
 
 
@@ -88,8 +134,8 @@ class Provider:
     def __init__(self, settings: Settings) -> None:
         """`settings.search_provider` names one."""
         self.name = settings.search_provider
-        base, self._request = _PROVIDERS[self.name]
-        self._base = (settings.search_url or base).rstrip("/")
+        self._how = _PROVIDERS[self.name]
+        self._base = (settings.search_url or self._how.base).rstrip("/")
         self._key = settings.search_key.get_secret_value() if settings.search_key else ""
         self._timeout = settings.browse_timeout
         # The address is the administrator's, who may well search on a private network; pages are not fetched this way.
@@ -106,15 +152,12 @@ class Provider:
         Raises:
             InvalidRequest: nothing was found, or the provider cannot be used.
         """
-        wanted = self._request(self._base, self._key, query)
-        headers = {"accept": "application/json", **wanted.headers}
-        if wanted.body:
-            headers["content-type"] = "application/json"
+        wanted = await asyncio.to_thread(self._how.request, self._base, self._key, query)
         async with self._egress.request(
             wanted.method,
             wanted.url,
-            headers=headers,
-            body=orjson.dumps(wanted.body) if wanted.body else None,
+            headers=wanted.headers,
+            body=wanted.body,
             max_bytes=_MAX_BYTES,
             timeout=self._timeout,
         ) as response:
@@ -122,18 +165,12 @@ class Provider:
                 raise InvalidRequest(f"the search provider answered with status {response.status}.")
             content = await response.read()
         try:
-            results = self._results(content)
-        except (ValidationError, ValueError) as error:
+            results = await asyncio.to_thread(self._how.results, content)
+        except (ValidationError, ValueError, LxmlError) as error:
             raise InvalidRequest("the search provider's answer cannot be understood.") from error
         if not results:
             raise InvalidRequest("Nothing was found. Search with other words.")
         return _page(query, results)
-
-    def _results(self, content: bytes) -> list[_Result]:
-        if self.name == "brave":
-            found = _BraveResults.model_validate_json(content).web
-            return found.results if found else []
-        return _Results.model_validate_json(content).results
 
 
 def _page(query: str, results: list[_Result]) -> Page:
