@@ -1,11 +1,13 @@
-"""`retinue models` and `retinue doctor` where models have several servers, or other backends than chat."""
+"""`retinue models` and `retinue doctor`: several servers, other backends than chat, a browser."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,15 @@ async def test_doctor_asks_every_server(tmp_path: Path, upstream: ScriptedUpstre
     assert f"✓ Server of right: {locked} (tier 0, weight 1): reachable\n" in ended.stderr
     assert "! Weights of pictures: /nowhere\n" in ended.stderr
     assert upstream.requests == []
+
+
+def test_doctor_tries_the_browser(tmp_path: Path) -> None:
+    missing = retinue(tmp_path, "doctor", RETINUE_BROWSE_CHROMIUM="/nowhere/chromium")
+    assert "! Browser for pages that need one: the page needs a browser" in missing.stderr
+    assert "pip install 'retinue[browser]'" in missing.stderr
+    if (chromium := shutil.which("chromium")) and find_spec("playwright"):
+        there = retinue(tmp_path, "doctor", RETINUE_BROWSE_CHROMIUM=chromium)
+        assert f"✓ Browser for pages that need one: {chromium} renders pages" in there.stderr
 
 
 def test_doctor_knows_which_models_write_text(tmp_path: Path) -> None:

@@ -15,11 +15,15 @@ from pathlib import Path
 
 import psycopg
 import typer
+from rich.markup import escape
 
+from ..egress import Egress
+from ..errors import InvalidRequest
 from ..inference.local.catalogue import CATALOGUE, weights_path
 from ..inference.probe import reach
 from ..sandbox.manager import Sandboxes
 from ..settings import ModelSettings, Settings
+from ..tools.browsing.rendering import Fetched, Renderer
 from .common import DataOption, console, load_settings
 
 #: Bytes that the default model, the database and some work need.
@@ -46,9 +50,9 @@ def doctor(data: DataOption = None) -> None:
     broken = False
     for finding in examine(settings):
         mark = "[green]✓[/]" if finding.good else "[yellow]![/]" if finding.optional else "[red]✗[/]"
-        console.print(f"{mark} {finding.what}: {finding.detail}", soft_wrap=True)
+        console.print(f"{mark} {finding.what}: {escape(finding.detail)}", soft_wrap=True)
         if not finding.good:
-            console.print(f"    {finding.remedy}", soft_wrap=True)
+            console.print(f"    {escape(finding.remedy)}", soft_wrap=True)
             broken = broken or not finding.optional
     if broken:
         raise typer.Exit(1)
@@ -70,6 +74,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if settings.ocr:
         yield _recognition()
     yield _sandbox(settings)
+    if settings.browse_chromium:
+        yield _browser(settings, str(settings.browse_chromium))
     yield _port(settings)
 
 
@@ -235,6 +241,36 @@ def _sandbox(settings: Settings) -> Finding:
         why_not is None,
         why_not or good,
         f"Without it everything works but the code interpreter, which answers with an error. {remedy}",
+        optional=True,
+    )
+
+
+def _browser(settings: Settings, chromium: str) -> Finding:
+    """Whether a page whose text is made by its program can be read."""
+    # The address is one of those for documentation: nothing is ever there.
+    page = Fetched("http://192.0.2.1/", "text/html", b"<p>x<script>document.body.textContent = 6 * 7</script>")
+
+    async def anywhere(url: str) -> None:
+        pass
+
+    async def look() -> str:
+        egress = Egress(settings)
+        renderer = Renderer(egress, settings, chromium)
+        try:
+            made = (await renderer.render(page, anywhere)).body
+            return "" if b"42" in made else "the browser does not run the programs of pages"
+        except InvalidRequest as error:
+            return error.message
+        finally:
+            await renderer.close()
+            await egress.close()
+
+    why_not = asyncio.run(look())
+    return Finding(
+        "Browser for pages that need one",
+        not why_not,
+        why_not or f"{chromium} renders pages, without a network of its own",
+        "`browse_chromium` names Chromium; it needs bubblewrap, user namespaces, and pip install 'retinue[browser]'.",
         optional=True,
     )
 
