@@ -28,7 +28,8 @@ from results import circumstances, write_section
 from retinue.inference.local.catalogue import CATALOGUE
 from retinue.inference.local.fetch import fetch
 from retinue.inference.local.process import LocalModel
-from retinue.settings import BUILT_IN_MODELS, DEFAULT_MODEL, Settings
+from retinue.model_settings import BUILT_IN_MODELS, DEFAULT_MODEL
+from retinue.settings import Settings
 from retinue.store.embedded_cluster import Cluster
 from servers import KEY, ServerFailed, limited, postmaster, serve_retinue
 

@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 
 from ..harness import OTHER_KEY, Api, Server, empty, serving
 from ..scripted import ScriptedUpstream

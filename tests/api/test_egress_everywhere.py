@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from retinue.inference.chat import Json
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 from retinue.store.ids import new_id
 from retinue.wire.connections import Connection
 

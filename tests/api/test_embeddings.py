@@ -16,7 +16,7 @@ from retinue.errors import InvalidRequest
 from retinue.inference.embeddings import Embedders
 from retinue.inference.embeddings.local import LocalEmbedder
 from retinue.inference.tokenizers import encode
-from retinue.settings import DEFAULT_EMBEDDING_MODEL, E5_EMBEDDING_MODEL
+from retinue.model_settings import DEFAULT_EMBEDDING_MODEL, E5_EMBEDDING_MODEL
 
 from ..harness import KEY, Api, Json, Server
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 
 from ..contract.spec import validate
 from ..harness import KEY, empty, serving

@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from retinue.inference.chat import Json
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 
 from ..harness import Api, Server, eventually, text
 from ..image_upstream import ImageUpstream, images_upstream, opened, picture

@@ -14,7 +14,8 @@ import aiohttp
 import openai
 import pytest
 
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 
 from ..contract.spec import validate
 from ..harness import KEY, Api, Server, eventually

@@ -5,7 +5,7 @@ from __future__ import annotations
 import openai
 import pytest
 
-from retinue.settings import DEFAULT_EMBEDDING_MODEL, ModelSettings
+from retinue.model_settings import DEFAULT_EMBEDDING_MODEL, ModelSettings
 
 from ..harness import KEY, Api, Server
 

@@ -10,7 +10,8 @@ from typing import Any
 import openai
 import pytest
 
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 from retinue.wire.moderations import CATEGORIES
 
 from ..harness import KEY, Api, Json, Server

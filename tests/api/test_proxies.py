@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from retinue.settings import ModelSettings, Settings, UpstreamSettings
+from retinue.model_settings import ModelSettings, UpstreamSettings
+from retinue.settings import Settings
 
 from ..harness import Api, Json, empty, serving
 from ..proxy import Proxy, proxying

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from retinue.inference.rerank import Rerankers
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 
 from ..harness import Api, Json, Server
 from ..json_upstream import JsonUpstream, json_upstream

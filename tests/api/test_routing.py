@@ -14,7 +14,8 @@ import aiohttp
 import pytest
 
 from retinue.inference.route import Server as ModelServer
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 
 from ..harness import OTHER_KEY, Api, Json, Refused, Server, empty, eventually, read_until, serving
 from ..scripted import Reply, ScriptedUpstream

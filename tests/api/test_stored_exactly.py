@@ -12,7 +12,8 @@ import openai
 import pytest
 from aiohttp import web
 
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 
 from ..harness import KEY, Json, Server, function
 

@@ -12,7 +12,8 @@ import pytest
 
 from retinue.accounts import keys
 from retinue.errors import Unavailable
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 from retinue.store.embedded import EmbeddedPostgres
 from retinue.store.migrate import migrate
 from retinue.store.usage import Total, Used

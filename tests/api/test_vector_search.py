@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from retinue.settings import DEFAULT_EMBEDDING_MODEL, ModelSettings, Settings
+from retinue.model_settings import DEFAULT_EMBEDDING_MODEL, ModelSettings
+from retinue.settings import Settings
 
 from ..harness import Api, Json, Server, empty, serving
 from ..indexing import index

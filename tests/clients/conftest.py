@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import pytest
 
-from retinue.settings import ModelSettings, Settings
+from retinue.model_settings import ModelSettings
+from retinue.settings import Settings
 
 from ..harness import KEY, empty, in_thread, serving
 from ..scripted import upstream_in_thread

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import get_args
 
-from retinue.settings import ModelSettings
+from retinue.model_settings import ModelSettings
 from retinue.wire.moderations import Category
 from tests.image_upstream import images_upstream
 from tests.json_upstream import json_upstream

@@ -15,7 +15,7 @@ from retinue.inference.local import wheels
 from retinue.inference.local.catalogue import CATALOGUE, weights_path
 from retinue.inference.local.fetch import FetchError, fetch
 from retinue.inference.local.partial import PartialFile
-from retinue.settings import BUILT_IN_MODELS
+from retinue.model_settings import BUILT_IN_MODELS
 from tests.weights import FAKE_PIP, WheelStore, write_wheel
 
 

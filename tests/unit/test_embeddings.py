@@ -17,7 +17,7 @@ from retinue.inference.embeddings.remote import RemoteEmbedder
 from retinue.inference.slots import FairSlots
 from retinue.inference.tokenizers import encode
 from retinue.inference.tokens import estimate_tokens
-from retinue.settings import ModelSettings
+from retinue.model_settings import ModelSettings
 from retinue.wire.embeddings import EmbeddingCreate
 
 Json = dict[str, Any]

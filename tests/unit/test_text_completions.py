@@ -15,7 +15,7 @@ from retinue.completions.text.logprobs import LegacyLogprobs, mean
 from retinue.completions.text.request import prepare
 from retinue.errors import InvalidRequest, ModelError
 from retinue.inference.models import ServedModel
-from retinue.settings import ModelSettings
+from retinue.model_settings import ModelSettings
 from retinue.wire.text_completions import TextCompletionCreate
 
 Json = dict[str, Any]

@@ -18,7 +18,7 @@ from retinue.errors import InvalidRequest
 from retinue.inference.chat import ChatRequest
 from retinue.inference.tokenizers import OpenAiTokenizer, decode, encode, encoding_of, encodings
 from retinue.inference.tokenizers.functions import namespace
-from retinue.settings import ModelSettings
+from retinue.model_settings import ModelSettings
 from retinue.wire.encodings import EncodingName
 
 from ..texts import LANGUAGES, thousand

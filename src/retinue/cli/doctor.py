@@ -21,8 +21,9 @@ from ..egress import Egress
 from ..errors import InvalidRequest
 from ..inference.local.catalogue import CATALOGUE, weights_path
 from ..inference.probe import reach
+from ..model_settings import ModelSettings
 from ..sandbox.manager import Sandboxes
-from ..settings import ModelSettings, Settings
+from ..settings import Settings
 from ..tools.browsing.rendering import Fetched, Renderer
 from .common import DataOption, console, load_settings
 

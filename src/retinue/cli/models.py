@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from rich.table import Column, Table
 from tomlkit import TOMLDocument
 
-from ..settings import ModelSettings, Settings, config_file
+from ..model_settings import ModelSettings
+from ..settings import Settings, config_file
 from .common import DataOption, console, fail, load_settings, output, write_private
 from .weights import fetch_weights
 

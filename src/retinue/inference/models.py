@@ -14,7 +14,8 @@ import structlog
 from pydantic import ValidationError
 
 from ..errors import ModelNotFound
-from ..settings import ModelSettings, Settings, config_file
+from ..model_settings import ModelSettings
+from ..settings import Settings, config_file
 from . import servers
 from .chat import ChatBackend
 from .local.catalogue import weights_path

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from ..settings import UpstreamSettings
+from ..model_settings import UpstreamSettings
 from .servers import proxy_for
 
 #: Seconds that a server has to answer.

@@ -10,7 +10,8 @@ import aiohttp
 import structlog
 
 from ..errors import ModelError
-from ..settings import ModelSettings, Settings, UpstreamSettings
+from ..model_settings import ModelSettings, UpstreamSettings
+from ..settings import Settings
 from .chat import Json
 from .local.process import LocalModel
 from .native import CHAT, COMPLETIONS

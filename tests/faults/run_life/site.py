@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import aiohttp
 import psycopg
 
+from retinue.model_settings import ModelSettings
 from retinue.runs.state import TRANSITIONS
-from retinue.settings import ModelSettings, Settings
+from retinue.settings import Settings
 from tests.harness import Answer, Api, Json, Refused
 from tests.scripted import ScriptedUpstream
 

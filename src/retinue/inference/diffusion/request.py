@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ...errors import InvalidRequest
-from ...settings import ModelSettings
+from ...model_settings import ModelSettings
 from ...wire.images import ImageRequest
 from .job import GRAIN, DiffusionJob
 

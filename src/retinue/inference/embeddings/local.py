@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ...errors import InvalidRequest, ModelError
-from ...settings import DEFAULT_EMBEDDING_MODEL, E5_EMBEDDING_MODEL
+from ...model_settings import DEFAULT_EMBEDDING_MODEL, E5_EMBEDDING_MODEL
 from ..frames import Frame
 from ..slots import FairSlots
 from ..tokens import estimate_tokens
