@@ -47,7 +47,7 @@ class Painter:
         outputs = [output for image in drawn for output in (LogsOutput(logs="Look:\n"), image)]
         inside = CodeInterpreterCall(input=arguments["code"], outputs=outputs)
         files = {"/mnt/data/last.png": drawn[-1].image.file_id} if drawn else {}
-        return Served(CodeInterpreterToolCall(id=call.id, code_interpreter=inside), "drawn", files)
+        return Served(CodeInterpreterToolCall(id=call.id, code_interpreter=inside), "drawn", files=files)
 
 
 @pytest.fixture(autouse=True)

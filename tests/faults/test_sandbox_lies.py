@@ -20,22 +20,28 @@ from .sandboxes import LIMITS, printed, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-#: Defined in the session: the relay's socket to the host, and messages over it as the relay would send them.
+#: Defined in the session: the relay's socket to the host, and messages over it as the relay would send them; a lock
+#: keeps them whole.
 FORGE = """
 import gc, json, os, signal, struct, sys, threading, time
 relay, = [found for found in gc.get_objects() if type(found).__name__ == "Relay"]
-host = relay._host
+host, lock, tell = relay._host, threading.Lock(), relay._tell
+def locked(*message):
+    with lock:
+        tell(*message)
+relay._tell = locked
 def forge(kind, content, picture=b"", channel="iopub", parent=None):
     parent = parent or get_ipython().kernel.get_parent()["header"]["msg_id"]
     parts = {"channel": channel, "header": {"msg_type": kind}, "parent_header": {"msg_id": parent}, "content": content}
     frame = json.dumps(parts).encode()
-    host.sendall(struct.pack("!II", len(frame), len(picture)) + frame + picture)
+    with lock:
+        host.sendall(struct.pack("!II", len(frame), len(picture)) + frame + picture)
 """
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def session() -> AsyncIterator[LocalSession]:
-    """A session that forges messages; what it writes may meet what the relay writes, and end it, as it should."""
+    """A session that forges messages."""
     session = await LocalSession.start(LIMITS, [], 300_000)
     await run(session, FORGE)
     yield session
@@ -105,7 +111,8 @@ async def test_pictures_are_checked_by_their_beginning_and_never_opened(session:
         forge("display_data", {}, picture=b"\\x89PNG\\r\\n\\x1a\\n" + b"\\xff" * 1000)
         forge("display_data", {}, picture=bytes(8 * 2**20))
     """
-    assert (await run(session, code)).outputs == (Image(b"\x89PNG\r\n\x1a\n" + b"\xff" * 1000),)
+    result = await run(session, code)
+    assert (result.status, result.outputs) == ("ok", (Image(b"\x89PNG\r\n\x1a\n" + b"\xff" * 1000),)), result.note
 
 
 @pytest.mark.parametrize(
@@ -232,10 +239,16 @@ async def test_what_goes_on_after_a_call_cannot_speak_in_the_next(session: Local
             open("later", "w").close()
         threading.Thread(target=go_on).start()
     """
-    assert (await run(session, code)).outputs == ()
-    await session.put("late", b"")
-    waiting = "while not os.path.exists('later'): time.sleep(0.01)\nprint('mine')"
-    assert text(await run(session, waiting)) == "mine"
+    result = await run(session, code)
+    assert (result.status, result.outputs) == ("ok", ()), result
+    waiting = """
+        open("late", "w").close()
+        while not os.path.exists("later"):
+            time.sleep(0.01)
+        print("mine")
+    """
+    result = await run(session, waiting)
+    assert text(result) == "mine", result
 
 
 async def test_signals_reach_nobody_else(honest: LocalSession) -> None:
