@@ -21,6 +21,7 @@ from psycopg.sql import SQL, Identifier
 
 from retinue.api.app import create_app
 from retinue.settings import Settings
+from retinue.store.accounts import NewKey
 
 from .contract.spec import DOCUMENTS, Version, load_document, validate, validate_event
 
@@ -51,7 +52,15 @@ def in_thread(manager: AbstractAsyncContextManager[T]) -> Generator[T]:
 
 def empty(conninfo: str) -> None:
     """Forget all that earlier tests wrote. Rows are few, so deleting them is quicker than truncating the tables."""
-    objects = ("projects", "assistants", "threads", "idempotency_keys", "webhook_endpoints", "webhook_deliveries")
+    objects = (
+        "projects",
+        "api_keys",
+        "assistants",
+        "threads",
+        "idempotency_keys",
+        "webhook_endpoints",
+        "webhook_deliveries",
+    )
     completions = ("chat_completions", "usage_records")
     outside = ("connections", "consents")
     knowledge = ("files", "uploads", "vector_stores", "loose_blobs")
@@ -75,7 +84,8 @@ class Server:
         """A second project, which `key` opens."""
         accounts = self.app.state.store.accounts
         await accounts.ensure_project("proj_other", "Other")
-        await accounts.add_key("proj_other", "other", hashlib.sha256(key.encode()).digest(), "…")
+        digest = hashlib.sha256(key.encode()).digest()
+        await accounts.ensure_key("proj_other", NewKey("other", digest, "…", ("admin",), None))
 
 
 @asynccontextmanager

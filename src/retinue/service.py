@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from .accounts.keys import Keys
 from .accounts.usage import UsageMeter
 from .egress import Egress
 from .inference.embeddings import Embedders
@@ -27,6 +28,7 @@ class Service:
     """The parts that others use."""
 
     store: Store
+    keys: Keys
     models: Models
     embedders: Embedders
     rerankers: Rerankers
@@ -55,6 +57,7 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         usage = UsageMeter(store.usage)
         made = await stack.enter_async_context(tools(store, search, models, images, egress, usage, settings))
         # What listens to notices is made before the store is opened.
+        keys = Keys(store.accounts, store.notices)
         engine, deliverer = Engine(store, models, settings, made.toolbox, usage), Deliverer(store, egress, settings)
         await store.open()
         stack.push_async_callback(store.close)
@@ -73,4 +76,6 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         await engine.start(work=work)
         if work:
             deliverer.start()
-        yield Service(store, models, embedders, rerankers, search, images, engine, egress, usage, made.connections)
+        yield Service(
+            store, keys, models, embedders, rerankers, search, images, engine, egress, usage, made.connections
+        )

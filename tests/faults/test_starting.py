@@ -203,6 +203,22 @@ async def test_keys_without_a_server(own_site: Site) -> None:
     assert await _status(await own_site.serve(), made.stdout.strip()) == 200
 
 
+async def test_keys_that_may_do_some_things(own_site: Site) -> None:
+    server = await own_site.serve()
+    reader = await _command(own_site.data, "keys", "create", "reader", "--scope", "read", "--days", "2")
+    admin = await _command(own_site.data, "keys", "create", "boss", "--admin")
+    assert await _status(server, reader.stdout.strip()) == 200
+    assert await _status(server, admin.stdout.strip()) == 403
+    listed = (await _command(own_site.data, "keys", "list")).stdout
+    assert re.search(r"reader .* read .*\d\d:\d\d", listed)
+    assert "boss" not in listed
+    assert "boss" in (await _command(own_site.data, "keys", "list", "--admin")).stdout
+    for options in (["--scope", "files:delete"], ["--admin", "--scope", "read"], ["--project", "proj_x"]):
+        wrong = await _command(own_site.data, "keys", "create", "x", *options)
+        assert wrong.returncode == 1, options
+        assert "error:" in wrong.stderr
+
+
 async def test_models_of_a_running_server(own_site: Site, upstream: ScriptedUpstream) -> None:
     upstream.default = Reply(text="I am new.")
     async with client_of(await own_site.serve()) as client:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import AuthenticationFailed
-from ..store.accounts import DEFAULT_PROJECT, Accounts
+from ..errors import AuthenticationFailed, Forbidden, NotFound
+from ..store.accounts import DEFAULT_PROJECT, KEYS_CHANGED, Accounts, KeyRow, NewKey
 from ..store.ids import new_id
+from ..store.notices import Notices
+from .scopes import EVERYTHING, allowed, need
 
-#: Seconds that an answer of the database about a key is believed.
+#: Seconds that an answer of the database about a key is believed, as long as changes are heard of at once; this is for
+#: those that get lost.
 _BELIEVED = 5.0
 #: Keys whose answers are kept at most; then all are forgotten. Wrong keys are kept too, so that they cost no query.
 _MOST_KNOWN = 10_000
+#: What only admin keys may ask for, and all that they may.
+_ORGANIZATION = "/v1/organization/"
 
 
-def new_key() -> str:
-    """A key: `sk-retinue-` and 48 random letters and digits."""
-    return new_id("sk-retinue-", 48)
+def new_key(*, admin: bool = False) -> str:
+    """A key: `sk-retinue-`, or `sk-admin-retinue-`, and 48 random letters and digits."""
+    return new_id("sk-admin-retinue-" if admin else "sk-retinue-", 48)
 
 
 def hint(key: str) -> str:
@@ -34,34 +40,78 @@ def _hash(key: str) -> bytes:
 class Caller:
     """Who asks: a project, and the API key by which."""
 
+    #: Empty for an admin key, which is of the organization.
     project: str
     #: The key's id; empty where the server itself asks for the project.
     key: str = ""
+    scopes: Sequence[str] = EVERYTHING
+
+    def require(self, method: str, path: str) -> None:
+        """See to it that the caller may send such a request.
+
+        Raises:
+            Forbidden: it may not.
+        """
+        if path.startswith(_ORGANIZATION):
+            if self.project:
+                raise Forbidden(
+                    "You have insufficient permissions for this operation. The organization is administered with an "
+                    "admin key: `retinue keys create --admin` makes one.",
+                    code="missing_scope",
+                )
+        elif not self.project:
+            raise Forbidden("An admin key administers the organization; it is of no project.", code="missing_scope")
+        elif not allowed(self.scopes, needed := need(method, path)):
+            raise Forbidden(
+                f"You have insufficient permissions for this operation. Missing scopes: {needed}.",
+                code="missing_scope",
+            )
 
 
 class Keys:
-    """Tells whose a key is."""
+    """Makes keys, and tells whose one is."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, notices: Notices | None = None) -> None:
+        """Before `notices` are opened.
+
+        Args:
+            accounts: where keys are kept.
+            notices: how other processes tell that keys have changed; None where none is looked up here.
+        """
         self._accounts = accounts
+        self._notices = notices
         self._known: dict[bytes, tuple[float, Caller | None]] = {}
+        #: Counts the notices: what was asked for before one may be out of date.
+        self._changes = 0
+        if notices:
+            notices.on(KEYS_CHANGED, self._forget)
+
+    def _forget(self, changed: str) -> None:
+        self._changes += 1
+        if changed:
+            self._known.pop(bytes.fromhex(changed), None)
+        else:
+            self._known.clear()
 
     async def caller_of(self, key: str) -> Caller:
-        """The key's id and its project.
+        """The key's id, its project and its scopes.
 
         Raises:
-            AuthenticationFailed: there is no such key, or it was revoked.
+            AuthenticationFailed: there is no such key, or it was revoked or has expired.
             Unavailable: the database is away.
         """
         digest = _hash(key)
         now = time.monotonic()
         until, caller = self._known.get(digest, (0.0, None))
         if until <= now:
+            changes = self._changes
             found = await self._accounts.find_key(digest)
-            caller = Caller(*found) if found else None
+            caller = Caller(found.project, found.id, tuple(found.scopes)) if found else None
+            believed = _BELIEVED if found is None or found.expires_in is None else min(_BELIEVED, found.expires_in)
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[digest] = (now + _BELIEVED, caller)
+            if changes == self._changes and self._notices and self._notices.heard:
+                self._known[digest] = (now + believed, caller)
         if caller is None:
             raise AuthenticationFailed(
                 f"Incorrect API key provided: {hint(key)}. `retinue keys create` makes a new one.",
@@ -69,13 +119,57 @@ class Keys:
             )
         return caller
 
-    async def create(self, name: str) -> str:
-        """Make a key of the default project; returns it, the only time that it can be seen."""
-        key = new_key()
-        await self.ensure(key, name)
-        return key
+    async def check_project(self, caller: Caller, named: str) -> None:
+        """See to it that a request does not name another project than the key's.
+
+        A project that is not here is passed over: clients that were set up for OpenAI name theirs.
+
+        Raises:
+            AuthenticationFailed: it does.
+        """
+        if named != caller.project and await self._accounts.has_project(named):
+            raise AuthenticationFailed(
+                "OpenAI-Project header should match project for API key", code="mismatched_project"
+            )
+
+    async def create(
+        self,
+        name: str,
+        *,
+        project: str | None = DEFAULT_PROJECT,
+        service_account: str | None = None,
+        scopes: Sequence[str] = EVERYTHING,
+        expires_in: int | None = None,
+    ) -> tuple[str, KeyRow]:
+        """Make a key; returns it, the only time that it can be seen, and what is kept of it.
+
+        Args:
+            name: what it is for.
+            project: whose it is; None makes an admin key.
+            service_account: of the project, to which it belongs; None makes one of the same name.
+            scopes: see `scopes`; of no account for an admin key.
+            expires_in: seconds for which it is good; None: until it is revoked.
+
+        Raises:
+            NotFound: there is no such project or service account.
+        """
+        key = new_key(admin=project is None)
+        wanted = NewKey(name, _hash(key), hint(key), tuple(scopes), expires_in)
+        if project is None:
+            return key, await self._accounts.add_admin_key(wanted)
+        if project == DEFAULT_PROJECT:
+            await self._ensure_project()
+        if service_account is None:
+            service_account = (await self._accounts.add_service_account(project, name)).id
+        row = await self._accounts.add_key(project, service_account, wanted)
+        if row is None:
+            raise NotFound(f"No service account found with id '{service_account}'.")
+        return key, row
 
     async def ensure(self, key: str, name: str) -> None:
         """See to it that this key opens the default project."""
+        await self._ensure_project()
+        await self._accounts.ensure_key(DEFAULT_PROJECT, NewKey(name, _hash(key), hint(key), EVERYTHING, None))
+
+    async def _ensure_project(self) -> None:
         await self._accounts.ensure_project(DEFAULT_PROJECT, "Default project")
-        await self._accounts.add_key(DEFAULT_PROJECT, name, _hash(key), hint(key))

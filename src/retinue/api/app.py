@@ -14,7 +14,6 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from .. import __version__
-from ..accounts.keys import Keys
 from ..accounts.limits import Limits
 from ..accounts.metering import Metering
 from ..completions.service import ChatCompletions
@@ -35,6 +34,7 @@ from . import (
     messages,
     models,
     moderations,
+    organization,
     rerank,
     runs,
     stored_completions,
@@ -60,7 +60,7 @@ log = structlog.get_logger(__name__)
 _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
-    *(moderations, webhooks, connections, system),
+    *(moderations, webhooks, connections, organization, system),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
 _MODEL_CALLS = frozenset(
@@ -134,7 +134,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with running(settings, conninfo, work=settings.serve_worker) as service:
             app.state.store, app.state.models, app.state.engine = service.store, service.models, service.engine
-            app.state.keys = Keys(service.store.accounts)
+            app.state.keys = service.keys
             metering = app.state.metering = Metering(limits, service.usage)
             app.state.embedders, app.state.rerankers = service.embedders, service.rerankers
             app.state.search = service.search

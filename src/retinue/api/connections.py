@@ -112,7 +112,7 @@ async def delete_connection_consents(connection_id: str, project: ProjectId, sto
     return ok(Deleted(id=connection_id, object="connection.consents.deleted"))
 
 
-@router.get(CALLBACK_PATH.removeprefix("/v1"), response_class=HTMLResponse)
+@router.get(CALLBACK_PATH.removeprefix("/v1"), response_class=HTMLResponse, openapi_extra={"security": []})
 async def finish_sign_in(
     connections: TheRegistry,
     state: Annotated[_Answered, Query()] = "",

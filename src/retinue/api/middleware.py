@@ -88,7 +88,7 @@ class Gate:
                 return
             signed = path.startswith(self._signed) and b"signature=" in scope["query_string"]
             if in_api and not signed and path not in self._keyless:
-                caller = scope["caller"] = await _caller(scope, headers.get(b"authorization", b""))
+                caller = scope["caller"] = await _caller(scope, headers)
                 scope["project"] = caller.project
                 if path in self._limited:
                     answering.limits, answering.project = self._limits, caller.project
@@ -131,15 +131,20 @@ class _Answering:
         await self._send(message)
 
 
-async def _caller(scope: Scope, authorization: bytes) -> Caller:
-    scheme, _, key = authorization.decode("latin-1").partition(" ")
+async def _caller(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
+    """Who asks, and may."""
+    scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise AuthenticationFailed(
             "You didn't provide an API key. You need to provide your API key in an Authorization header using "
             "Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
         )
     keys: Keys = scope["app"].state.keys
-    return await keys.caller_of(key.strip())
+    caller = await keys.caller_of(key.strip())
+    if project := headers.get(b"openai-project"):
+        await keys.check_project(caller, project.decode("latin-1"))
+    caller.require(scope["method"], scope["path"])
+    return caller
 
 
 async def _allow(headers: Mapping[bytes, bytes], send: Send) -> None:

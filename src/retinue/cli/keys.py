@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import psycopg
@@ -11,6 +13,8 @@ import uvloop
 from rich.table import Column, Table
 
 from ..accounts.keys import Keys
+from ..accounts.scopes import EVERYTHING, PATTERN
+from ..errors import NotFound
 from ..settings import Settings
 from ..store.accounts import DEFAULT_PROJECT, Accounts
 from ..store.database import Database
@@ -22,37 +26,68 @@ app = typer.Typer(help="API keys: make, list and revoke them.", no_args_is_help=
 T = TypeVar("T")
 
 
+ProjectOption = Annotated[str, typer.Option("--project", help="Whose key: the id of a project.")]
+AdminOption = Annotated[bool, typer.Option("--admin", help="A key that administers the organization, of no project.")]
+#: The most days that a key can be good for.
+_MOST_DAYS = 3650
+
+
 @app.command()
-def create(name: Annotated[str, typer.Argument(help="What the key is for.")], data: DataOption = None) -> None:
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    project: ProjectOption = DEFAULT_PROJECT,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="What it may do: read, write, admin, or one of these for a resource: files:read."),
+    ] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, max=_MOST_DAYS, help="Days that it is good for.")] = None,
+    admin: AdminOption = False,
+    data: DataOption = None,
+) -> None:
     """Make a key. It is shown once."""
+    if unknown := [one for one in scope or () if not re.fullmatch(PATTERN, one)]:
+        fail(f"{unknown[0]} is no scope. Scopes are read, write and admin, and those for a resource: files:read.")
+    if admin and scope:
+        fail("an admin key has no scopes.")
 
     async def work(accounts: Accounts) -> str:
-        return await Keys(accounts).create(name)
+        whose = None if admin else project
+        expires_in = days * 86_400 if days else None
+        return (await Keys(accounts).create(name, project=whose, scopes=scope or EVERYTHING, expires_in=expires_in))[0]
 
     print(_with_accounts(load_settings(data=data), work))
     console.print("Keep this key: it is not shown again.")
 
 
 @app.command("list")
-def list_keys(data: DataOption = None) -> None:
-    """List the keys."""
-    rows = _with_accounts(load_settings(data=data), lambda accounts: accounts.keys(DEFAULT_PROJECT))
-    table = Table(Column("id", no_wrap=True), "name", Column("key", no_wrap=True), "made", "revoked", box=None)
-    for row in rows:
-        revoked = f"{row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else ""
-        table.add_row(row.id, row.name, row.hint, f"{row.created_at:%Y-%m-%d %H:%M}", revoked)
+def list_keys(project: ProjectOption = DEFAULT_PROJECT, admin: AdminOption = False, data: DataOption = None) -> None:
+    """List the keys of a project, or the admin keys."""
+    whose = None if admin else project
+    page = _with_accounts(load_settings(data=data), lambda accounts: accounts.keys(whose, revoked=True))
+    columns = (Column("id", no_wrap=True), "name", Column("key", no_wrap=True), "scopes")
+    table = Table(*columns, "made", "last used", "expires", "revoked", box=None)
+    for row in page.rows:
+        moments = (row.created_at, row.last_used_at, row.expires_at, row.revoked_at)
+        table.add_row(row.id, row.name, row.hint, " ".join(row.scopes), *map(_moment, moments))
     output.print(table)
 
 
 @app.command()
 def revoke(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")],
+    project: ProjectOption = DEFAULT_PROJECT,
+    admin: AdminOption = False,
     data: DataOption = None,
 ) -> None:
-    """End a key. Servers stop to accept it within five seconds."""
-    if not _with_accounts(load_settings(data=data), lambda accounts: accounts.revoke(DEFAULT_PROJECT, identifier)):
+    """End a key. Servers accept it no more, at once."""
+    whose = None if admin else project
+    if not _with_accounts(load_settings(data=data), lambda accounts: accounts.revoke(whose, identifier)):
         fail(f"there is no live key with the id {identifier}. `retinue keys list` shows them.")
     console.print(f"{identifier} is revoked.")
+
+
+def _moment(seconds: int | None) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}" if seconds else ""
 
 
 def _with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable[T]]) -> T:
@@ -69,3 +104,5 @@ def _with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable[T]])
         return uvloop.run(connected())
     except (EmbeddedPostgresError, psycopg.OperationalError) as error:
         fail(str(error))
+    except NotFound as error:
+        fail(error.message)

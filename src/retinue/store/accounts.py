@@ -1,69 +1,318 @@
-"""Projects and API keys, as rows."""
+"""Projects, service accounts and API keys, as rows. The organization has them, and no project."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any, Generic, TypeVar
 
-from .database import Database
+from ..errors import NotFound
+from .database import Database, Row
 from .ids import new_id
-
-_FIND_KEY = "select project_id, id from api_keys where hash = %(hash)s and revoked_at is null"
-_ENSURE_PROJECT = "insert into projects (id, name) values (%(id)s, %(name)s) on conflict (id) do nothing"
-_ADD_KEY = """
-    insert into api_keys (id, project_id, name, hash, hint) values (%(id)s, %(project)s, %(name)s, %(hash)s, %(hint)s)
-    on conflict (hash) do update set revoked_at = null returning id
-"""
-_LIST_KEYS = """
-    select id, name, hint, created_at, revoked_at from api_keys where project_id = %(project)s order by created_at, id
-"""
-_REVOKE_KEY = """
-    update api_keys set revoked_at = now()
-    where id = %(id)s and project_id = %(project)s and revoked_at is null returning id
-"""
 
 #: The project that exists from the start.
 DEFAULT_PROJECT = "proj_default"
+#: Notices on this channel say that a key has changed (its hash in hexadecimal), or perhaps any of them (nothing).
+KEYS_CHANGED = "api_keys"
+
+_LIVE = "revoked_at is null and (expires_at is null or expires_at > now())"
+
+#: The use is noted at most once a minute: it is shown to people.
+_FIND_KEY = f"""
+    with found as (
+        select key.id, key.project_id, scopes, last_used_at,
+            extract(epoch from expires_at - now())::float8 as expires_in
+        from api_keys as key left join projects on projects.id = key.project_id
+        where hash = %(hash)s and {_LIVE} and archived_at is null
+    ), noted as (
+        update api_keys set last_used_at = now() from found
+        where api_keys.id = found.id
+            and (found.last_used_at is null or found.last_used_at < now() - interval '1 minute')
+    )
+    select id, coalesce(project_id, ''), scopes, expires_in from found
+"""  # noqa: S608
+
+_KEY = """
+    id, name, hint, scopes, extract(epoch from created_at)::bigint, extract(epoch from expires_at)::bigint,
+    extract(epoch from last_used_at)::bigint, extract(epoch from revoked_at)::bigint, project_id, service_account_id
+"""
+_NEW_KEY = """
+    insert into api_keys (id, project_id, service_account_id, name, hash, hint, scopes, expires_at)
+"""
+_VALUES = """
+    %(id)s, {project}, {account}, %(name)s, %(hash)s, %(hint)s, %(scopes)s,
+    now() + %(expires_in)s::float8 * interval '1 second'
+"""
+_ADD_KEY = f"""
+    {_NEW_KEY} select {_VALUES.format(project="account.project_id", account="account.id")}
+    from service_accounts as account join projects on projects.id = account.project_id
+    where account.id = %(account)s and account.project_id = %(project)s and archived_at is null
+    returning {_KEY}
+"""  # noqa: S608
+_ADD_ADMIN_KEY = f"{_NEW_KEY} values ({_VALUES.format(project='null', account='null')}) returning {_KEY}"
+#: A key that is known already becomes live again.
+_ENSURE_KEY = f"""
+    with account as (
+        insert into service_accounts (id, project_id, name)
+        select %(account)s, %(project)s, %(name)s where not exists (select from api_keys where hash = %(hash)s)
+        returning id
+    )
+    {_NEW_KEY} select {_VALUES.format(project="%(project)s", account="(select id from account)")}
+    on conflict (hash) do update set revoked_at = null, expires_at = null
+"""  # noqa: S608
+_REVOKE_KEY = """
+    update api_keys set revoked_at = now()
+    where id = %(id)s and revoked_at is null and project_id is not distinct from %(project)s returning id
+"""
+
+_ENSURE_PROJECT = "insert into projects (id, name) values (%(id)s, %(name)s) on conflict (id) do nothing"
+_PROJECT = "id, name, extract(epoch from created_at)::bigint, extract(epoch from archived_at)::bigint"
+_ADD_PROJECT = f"insert into projects (id, name) values (%(id)s, %(name)s) returning {_PROJECT}"  # noqa: S608
+_RENAME_PROJECT = f"update projects set name = %(name)s where id = %(id)s returning {_PROJECT}"  # noqa: S608
+_ARCHIVE_PROJECT = f"""
+    update projects set archived_at = coalesce(archived_at, now()) where id = %(id)s returning {_PROJECT}
+"""  # noqa: S608
+
+_ACCOUNT = "id, name, extract(epoch from created_at)::bigint"
+_ADD_ACCOUNT = f"""
+    insert into service_accounts (id, project_id, name)
+    select %(id)s, id, %(name)s from projects where id = %(project)s and archived_at is null
+    returning {_ACCOUNT}
+"""  # noqa: S608
+_RENAME_ACCOUNT = f"""
+    update service_accounts set name = %(name)s where id = %(id)s and project_id = %(project)s returning {_ACCOUNT}
+"""  # noqa: S608
+_DELETE_ACCOUNT = "delete from service_accounts where id = %(id)s and project_id = %(project)s returning id"
+
+_PAGE = """
+    select {columns} from {table}
+    where {where} and (%(after)s::text is null or position > (select position from {table} where id = %(after)s))
+    order by position limit %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that is to be kept."""
+
+    name: str
+    hash: bytes
+    #: The key's beginning and end.
+    hint: str
+    scopes: Sequence[str]
+    #: Seconds for which it is good; None: until it is revoked.
+    expires_in: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A live key."""
+
+    id: str
+    #: Empty for an admin key.
+    project: str
+    scopes: Sequence[str]
+    #: Seconds that it has left; None: it does not expire.
+    expires_in: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """What is known of a key once it has been shown."""
+    """What is known of a key once it has been shown. Moments are Unix seconds."""
 
     id: str
     name: str
-    #: The key's beginning and end.
     hint: str
-    created_at: datetime
-    revoked_at: datetime | None
+    scopes: Sequence[str]
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+    #: None for an admin key.
+    project: str | None
+    service_account: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """A project. Moments are Unix seconds."""
+
+    id: str
+    name: str
+    created_at: int
+    archived_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """What a program is known as in a project."""
+
+    id: str
+    name: str
+    created_at: int
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[T]):
+    """A page of a list, oldest first."""
+
+    rows: list[T]
+    has_more: bool
 
 
 class Accounts:
-    """Projects and their keys. Keys come here as hashes only."""
+    """Projects, their service accounts, and keys. Keys come here as hashes only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def find_key(self, key_hash: bytes) -> FoundKey | None:
+        """The live key with this hash, which counts as used now."""
+        row = await self._database.row(_FIND_KEY, {"hash": key_hash})
+        return FoundKey(*row) if row else None
+
+    async def add_key(self, project: str, service_account: str, key: NewKey) -> KeyRow | None:
+        """Keep a key of a service account; None if the project has none of this id, or is archived."""
+        row = await self._database.row(_ADD_KEY, {**_values(key), "project": project, "account": service_account})
+        return KeyRow(*row) if row else None
+
+    async def add_admin_key(self, key: NewKey) -> KeyRow:
+        """Keep a key of the organization."""
+        row = await self._database.row(_ADD_ADMIN_KEY, _values(key))
+        assert row is not None  # noqa: S101 (an insertion returns its row)
+        return KeyRow(*row)
+
+    async def ensure_key(self, project: str, key: NewKey) -> None:
+        """See to it that a key of the project is live, and no other is made of it."""
+        values = {**_values(key), "project": project, "account": new_id("svcacct_")}
+        await self._database.execute(_ENSURE_KEY, values)
+
+    async def keys(
+        self, project: str | None, *, limit: int = 1000, after: str | None = None, revoked: bool = False
+    ) -> Rows[KeyRow]:
+        """The keys of a project, or the admin keys, oldest first; those that were revoked only if wanted."""
+        where = f"project_id is not distinct from %(project)s and {'true' if revoked else 'revoked_at is null'}"
+        return await self._page(KeyRow, _KEY, "api_keys", where, limit, after, project=project)
+
+    async def key(self, project: str | None, identifier: str) -> KeyRow:
+        """One key of a project, or an admin key.
+
+        Raises:
+            NotFound: there is none of this id that was not revoked.
+        """
+        where = "id = %(id)s and project_id is not distinct from %(project)s and revoked_at is null"
+        values = {"id": identifier, "project": project}
+        row = await self._database.row(f"select {_KEY} from api_keys where {where}", values)  # noqa: S608
+        if row is None:
+            raise NotFound(f"No API key found with id '{identifier}'.")
+        return KeyRow(*row)
+
+    async def revoke(self, project: str | None, identifier: str) -> bool:
+        """End a key of a project, or an admin key. False if there is no such live key."""
+        return await self._database.row(_REVOKE_KEY, {"project": project, "id": identifier}) is not None
+
+    # --- projects
 
     async def ensure_project(self, project: str, name: str) -> None:
         """Make the project if there is none of this id."""
         await self._database.execute(_ENSURE_PROJECT, {"id": project, "name": name})
 
-    async def find_key(self, key_hash: bytes) -> tuple[str, str] | None:
-        """The project and the id of the live key with this hash."""
-        row = await self._database.row(_FIND_KEY, {"hash": key_hash})
-        return None if row is None else (str(row[0]), str(row[1]))
+    async def add_project(self, name: str) -> ProjectRow:
+        """Make a project."""
+        row = await self._database.row(_ADD_PROJECT, {"id": new_id("proj_"), "name": name})
+        assert row is not None  # noqa: S101 (an insertion returns its row)
+        return ProjectRow(*row)
 
-    async def add_key(self, project: str, name: str, key_hash: bytes, hint: str) -> str:
-        """Keep a key; one that is known already becomes live again. Returns its id."""
-        values = {"id": new_id("key_"), "project": project, "name": name, "hash": key_hash, "hint": hint}
-        row = await self._database.row(_ADD_KEY, values)
-        assert row is not None  # noqa: S101 (an upsert returns its row)
-        return str(row[0])
+    async def projects(self, *, limit: int, after: str | None, archived: bool) -> Rows[ProjectRow]:
+        """The projects, oldest first; archived ones only if wanted."""
+        where = "true" if archived else "archived_at is null"
+        return await self._page(ProjectRow, _PROJECT, "projects", where, limit, after)
 
-    async def keys(self, project: str) -> list[KeyRow]:
-        """All keys of a project, oldest first."""
-        return [KeyRow(*row) for row in await self._database.rows(_LIST_KEYS, {"project": project})]
+    async def project(self, identifier: str) -> ProjectRow:
+        """One project.
 
-    async def revoke(self, project: str, identifier: str) -> bool:
-        """End a key. False if the project has no such live key."""
-        return await self._database.row(_REVOKE_KEY, {"project": project, "id": identifier}) is not None
+        Raises:
+            NotFound: there is none of this id.
+        """
+        return await self._changed_project(f"select {_PROJECT} from projects where id = %(id)s", identifier)  # noqa: S608
+
+    async def has_project(self, identifier: str) -> bool:
+        """Whether there is a project of this id."""
+        return await self._database.row("select from projects where id = %(id)s", {"id": identifier}) is not None
+
+    async def rename_project(self, identifier: str, name: str) -> ProjectRow:
+        """Give a project another name. Raises `NotFound` as `project`."""
+        return await self._changed_project(_RENAME_PROJECT, identifier, name=name)
+
+    async def archive_project(self, identifier: str) -> ProjectRow:
+        """End a project: its keys open it no more. What it has stays. Raises `NotFound` as `project`."""
+        return await self._changed_project(_ARCHIVE_PROJECT, identifier)
+
+    async def _changed_project(self, sql: str, identifier: str, **values: str) -> ProjectRow:
+        row = await self._database.row(sql, {"id": identifier, **values})
+        if row is None:
+            raise NotFound(f"No project found with id '{identifier}'.")
+        return ProjectRow(*row)
+
+    # --- service accounts
+
+    async def add_service_account(self, project: str, name: str) -> AccountRow:
+        """Make a service account.
+
+        Raises:
+            NotFound: there is no such project, or it is archived.
+        """
+        row = await self._database.row(_ADD_ACCOUNT, {"id": new_id("svcacct_"), "project": project, "name": name})
+        if row is None:
+            raise NotFound(f"No project found with id '{project}'.")
+        return AccountRow(*row)
+
+    async def service_accounts(self, project: str, *, limit: int, after: str | None) -> Rows[AccountRow]:
+        """The service accounts of a project, oldest first."""
+        where = "project_id = %(project)s"
+        return await self._page(AccountRow, _ACCOUNT, "service_accounts", where, limit, after, project=project)
+
+    async def service_account(self, project: str, identifier: str) -> AccountRow:
+        """One service account.
+
+        Raises:
+            NotFound: the project has none of this id.
+        """
+        sql = f"select {_ACCOUNT} from service_accounts where id = %(id)s and project_id = %(project)s"  # noqa: S608
+        return AccountRow(*await self._account(sql, project, identifier))
+
+    async def rename_service_account(self, project: str, identifier: str, name: str) -> AccountRow:
+        """Give a service account another name. Raises `NotFound` as `service_account`."""
+        return AccountRow(*await self._account(_RENAME_ACCOUNT, project, identifier, name=name))
+
+    async def delete_service_account(self, project: str, identifier: str) -> None:
+        """Delete a service account with its keys. Raises `NotFound` as `service_account`."""
+        await self._account(_DELETE_ACCOUNT, project, identifier)
+
+    async def _account(self, sql: str, project: str, identifier: str, **values: str) -> Row:
+        row = await self._database.row(sql, {"id": identifier, "project": project, **values})
+        if row is None:
+            raise NotFound(f"No service account found with id '{identifier}'.")
+        return row
+
+    async def _page(
+        self, kind: type[T], columns: str, table: str, where: str, limit: int, after: str | None, **values: str | None
+    ) -> Rows[T]:
+        sql = _PAGE.format(columns=columns, table=table, where=where)
+        rows = await self._database.rows(sql, {"limit": limit + 1, "after": after, **values})
+        return Rows([kind(*row) for row in rows[:limit]], len(rows) > limit)
+
+
+def _values(key: NewKey) -> dict[str, Any]:
+    """What a statement that keeps a key is given."""
+    return {
+        "id": new_id("key_"),
+        "name": key.name,
+        "hash": key.hash,
+        "hint": key.hint,
+        "scopes": list(key.scopes),
+        "expires_in": key.expires_in,
+    }

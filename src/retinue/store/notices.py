@@ -26,6 +26,8 @@ class Notices:
         self._database = database
         self._callbacks: dict[str, list[Callable[[str], None]]] = {}
         self._listening: asyncio.Task[None] | None = None
+        #: Whether notices come in now, as far as is known.
+        self.heard = False
 
     def on(self, channel: str, callback: Callable[[str], None]) -> None:
         """Have `callback` called with the text of every notice on `channel`, an SQL identifier. Before `open`."""
@@ -60,6 +62,10 @@ class Notices:
         async with await connect as connection:
             for channel in self._callbacks:
                 await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-            async for notice in connection.notifies():
-                for callback in self._callbacks.get(notice.channel, ()):
-                    callback(notice.payload)
+            self.heard = True
+            try:
+                async for notice in connection.notifies():
+                    for callback in self._callbacks.get(notice.channel, ()):
+                        callback(notice.payload)
+            finally:
+                self.heard = False

@@ -1,0 +1,258 @@
+"""Who may do what: every route of the API with every kind of key, taken from the route table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import openai
+import pytest
+from fastapi.routing import APIRoute
+
+from retinue.accounts.keys import Keys
+from retinue.settings import Settings
+from retinue.store.accounts import DEFAULT_PROJECT
+
+from ..harness import KEY, Api, Server, serving
+from .test_isolation import all_routes
+
+#: What somebody who only looks may send although it is a POST.
+LOOKING = {("POST", "/v1/tokenize"), ("POST", "/v1/vector_stores/{vector_store_id}/search")}
+#: What changes where data go, or the secrets of other services: for administrators of a project.
+ADMINISTERED = ("/v1/connections", "/v1/connections/{connection_id}", "/v1/import")
+
+#: The code of an error.
+NO_SCOPE = "missing_scope"
+#: Seconds in which every server has heard of a change.
+_NOTICED = 0.3
+
+MakeKey = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def keys(server: Server) -> Keys:
+    return server.app.state.keys
+
+
+@pytest.fixture
+def key(keys: Keys) -> MakeKey:
+    """Makes a key, of the default project unless it is said otherwise."""
+
+    async def make(*scopes: str, **options: object) -> str:
+        return (await keys.create("test", scopes=scopes or ("admin",), **options))[0]  # pyright: ignore
+
+    return make
+
+
+def requests(server: Server) -> list[tuple[str, str, APIRoute]]:
+    """Method, path and route of all that the API has."""
+    routes = [route for route in all_routes(server.app.routes) if route.path.startswith("/v1/")]
+    assert len(routes) > 100
+    return [(method, route.path, route) for route in routes for method in sorted(route.methods)]
+
+
+def address(path: str) -> str:
+    """An address of a route, of objects that are not there."""
+    return path.replace("{model:path}", "scripted").replace("{", "").replace("}", "")
+
+
+def is_open(route: APIRoute) -> bool:
+    """Whether a route says of itself that it needs no key."""
+    return (route.openapi_extra or {}).get("security") == []
+
+
+async def answer_of(server: Server, key: str, method: str, path: str) -> int | str:
+    """What a route answers to a key: a status, or `NO_SCOPE`."""
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"} if key else {}
+    async with aiohttp.request(method, server.url + address(path), data=b"not json", headers=headers) as response:
+        refused = response.status == 403 and (await response.json())["error"]["code"] == NO_SCOPE
+        return NO_SCOPE if refused else response.status
+
+
+async def answers(server: Server, key: str) -> dict[tuple[str, str], int | str]:
+    """What each route answers to a key."""
+    return {
+        (method, path): await answer_of(server, key, method, path)
+        for method, path, route in requests(server)
+        if not is_open(route)
+    }
+
+
+# --- every route
+
+
+@pytest.mark.parametrize("kind", ["none", "wrong", "revoked", "expired", "of an archived project"])
+async def test_no_route_opens_without_a_live_key(server: Server, keys: Keys, kind: str) -> None:
+    accounts, value = server.app.state.store.accounts, ""
+    if kind == "wrong":
+        value = "sk-wrong"
+    elif kind == "revoked":
+        value, row = await keys.create("revoked")
+        assert await answer_of(server, value, "GET", "/v1/assistants") == 200
+        assert await accounts.revoke(DEFAULT_PROJECT, row.id)
+    elif kind == "expired":
+        value, _ = await keys.create("expired", expires_in=1)
+        assert await answer_of(server, value, "GET", "/v1/assistants") == 200
+        await asyncio.sleep(1.1)
+    elif kind == "of an archived project":
+        project = (await accounts.add_project("Old")).id
+        value, _ = await keys.create("old", project=project)
+        assert await answer_of(server, value, "GET", "/v1/assistants") == 200
+        await accounts.archive_project(project)
+    await asyncio.sleep(_NOTICED)
+    assert set((await answers(server, value)).values()) == {401}
+
+
+async def test_routes_that_need_no_key_say_so(server: Server) -> None:
+    assert [path for _, path, route in requests(server) if is_open(route)] == ["/v1/oauth/callback"]
+
+
+async def test_who_may_only_look_changes_nothing(server: Server, key: MakeKey) -> None:
+    for (method, path), answer in (await answers(server, await key("read"))).items():
+        looks = method == "GET" or (method, path) in LOOKING
+        allowed = looks and not path.startswith("/v1/organization/")
+        assert (answer == NO_SCOPE) != allowed, (method, path, answer)
+
+
+async def test_who_may_write_does_not_administer(server: Server, key: MakeKey) -> None:
+    for (method, path), answer in (await answers(server, await key("write"))).items():
+        administered = method != "GET" and (path in ADMINISTERED or path.startswith("/v1/webhook_endpoints"))
+        allowed = not administered and not path.startswith("/v1/organization/")
+        assert (answer == NO_SCOPE) != allowed, (method, path, answer)
+
+
+async def test_a_key_for_one_resource_opens_no_other(server: Server, key: MakeKey) -> None:
+    resources = {path.split("/")[2] for _, path, _ in requests(server)} - {"organization"}
+    assert len(resources) > 15
+    for resource in ("assistants", "threads", "files", "connections"):
+        for (method, path), answer in (await answers(server, await key(f"{resource}:admin"))).items():
+            assert (answer != NO_SCOPE) == (path.split("/")[2] == resource), (resource, method, path, answer)
+    for resource in resources:
+        value = await key(f"{resource}:read")
+        assert await answer_of(server, value, "POST", f"/v1/{resource}") == NO_SCOPE or resource == "tokenize"
+
+
+async def test_the_organization_is_for_admin_keys_and_these_for_nothing_else(server: Server, key: MakeKey) -> None:
+    of_admin = await answers(server, await key(project=None))
+    of_project = await answers(server, KEY)
+    for method, path in of_admin:
+        administration = path.startswith("/v1/organization/")
+        assert (of_admin[method, path] == NO_SCOPE) != administration, (method, path)
+        assert (of_project[method, path] == NO_SCOPE) == administration, (method, path)
+
+
+async def test_what_is_missing_is_named(api: Api, key: MakeKey) -> None:
+    error = await api.with_key(await key("files:read")).refused("POST", "/files", {}, status=403)
+    assert error["code"] == "missing_scope"
+    assert error["message"].endswith("Missing scopes: files:write.")
+
+
+# --- keys
+
+
+async def test_scopes_are_those_of_the_key(api: Api, key: MakeKey) -> None:
+    client = api.with_key(await key("assistants:write", "threads:read"))
+    assistant = (await client.post("/assistants", {"model": "scripted"}))["id"]
+    assert (await client.get("/assistants"))["data"][0]["id"] == assistant
+    await client.refused("POST", "/threads", {}, status=403)
+    await client.refused("GET", f"/threads/{await api.thread('Hello')}/runs/run_x", status=404)
+
+
+async def test_a_revoked_key_ends_at_once_on_every_server(
+    postgres: str, server: Server, settings: Settings, api: Api, keys: Keys, tmp_path: Path
+) -> None:
+    value, row = await keys.create("short-lived")
+    async with serving(settings.model_copy(update={"data": tmp_path / "second"}), postgres) as second:
+        clients = [api.with_key(value), api.at(second.url).with_key(value)]
+        for client in clients:
+            await client.get("/assistants")
+        assert await server.app.state.store.accounts.revoke(DEFAULT_PROJECT, row.id)
+        await asyncio.sleep(_NOTICED)
+        for client in clients:
+            assert (await client.request("GET", "/assistants")).status == 401
+
+
+async def test_the_header_of_another_project_is_refused(server: Server, api: Api) -> None:
+    other = (await server.app.state.store.accounts.add_project("Other")).id
+    for project, status in ((DEFAULT_PROJECT, 200), ("proj_of_openai", 200), (other, 401)):
+        answer = await api.request(
+            "GET", "/assistants", headers={"openai-project": project, "openai-organization": "x"}
+        )
+        assert answer.status == status, project
+    assert answer.body["error"]["code"] == "mismatched_project"
+
+
+# --- the official client
+
+
+async def test_the_organization_by_the_official_client(server: Server, api: Api, key: MakeKey) -> None:
+    options = {"base_url": server.url + "/v1", "max_retries": 0, "_strict_response_validation": True}
+    client = openai.AsyncOpenAI(api_key=KEY, admin_api_key=await key(project=None), **options)  # pyright: ignore
+    projects = client.admin.organization.projects
+    project = await projects.create(name="Team A")
+    assert (await projects.update(project.id, name="Team B")).name == "Team B"
+    assert [one.id async for one in await projects.list(limit=1)] == [DEFAULT_PROJECT, project.id]
+    account = await projects.service_accounts.create(project.id, name="bot")
+    assert account.api_key
+    member = openai.AsyncOpenAI(api_key=account.api_key.value, **options)  # pyright: ignore
+    assistant = await member.beta.assistants.create(model="scripted")
+    assert [one.id async for one in await client.beta.assistants.list()] == []
+    made = await projects.service_accounts.api_keys.create(
+        account.id, project_id=project.id, name="reader", scopes=["assistants:read"]
+    )
+    reader = openai.AsyncOpenAI(api_key=made.value, **options)  # pyright: ignore
+    assert [one.id async for one in await reader.beta.assistants.list()] == [assistant.id]
+    with pytest.raises(openai.PermissionDeniedError, match="assistants:write"):
+        await reader.beta.assistants.delete(assistant.id)
+    listed = [one async for one in await projects.api_keys.list(project.id)]
+    assert [one.name for one in listed] == ["Secret Key", "reader"]
+    assert all(one.last_used_at for one in listed)
+    assert listed[0].owner.service_account
+    assert listed[0].owner.service_account.id == account.id
+    assert account.api_key.value not in listed[0].to_json()
+    await projects.api_keys.delete(made.id, project_id=project.id)
+    await asyncio.sleep(_NOTICED)
+    with pytest.raises(openai.AuthenticationError):
+        await reader.beta.assistants.list()
+    await projects.service_accounts.delete(account.id, project_id=project.id)
+    await asyncio.sleep(_NOTICED)
+    with pytest.raises(openai.AuthenticationError):
+        await member.beta.assistants.list()
+    assert (await projects.archive(project.id)).status == "archived"
+    assert [one.id async for one in await projects.list()] == [DEFAULT_PROJECT]
+    assert len([one async for one in await projects.list(include_archived=True)]) == 2
+    with pytest.raises(openai.NotFoundError):
+        await projects.service_accounts.create(project.id, name="late")
+    admins = client.admin.organization.admin_api_keys
+    second = await admins.create(name="second", expires_in_seconds=3600)
+    assert second.expires_at
+    assert second.value.startswith("sk-admin-")
+    assert len([one async for one in await admins.list()]) == 2
+    assert (await admins.retrieve(second.id)).name == "second"
+    assert (await admins.delete(second.id)).deleted
+    with pytest.raises(openai.NotFoundError):
+        await admins.retrieve(second.id)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"scopes": ["everything"]}, "scopes"),
+        ({"scopes": []}, "scopes"),
+        ({"scopes": ["files:delete"]}, "scopes"),
+        ({"expires_in_seconds": 0}, "expires_in_seconds"),
+        ({"name": ""}, "name"),
+        ({"name": "x" * 257}, "name"),
+        ({"more": 1}, "more"),
+    ],
+)
+async def test_keys_that_make_no_sense(server: Server, api: Api, key: MakeKey, body: dict, param: str) -> None:
+    account = await server.app.state.store.accounts.add_service_account(DEFAULT_PROJECT, "bot")
+    admin = api.with_key(await key(project=None))
+    path = f"/organization/projects/{DEFAULT_PROJECT}/service_accounts/{account.id}/api_keys"
+    error = await admin.refused("POST", path, body)
+    assert error["param"].startswith(param)
+    for missing in ("/organization/projects/proj_x/service_accounts", "/organization/projects/proj_x/archive"):
+        await admin.refused("POST", missing, {"name": "x"}, status=404)
