@@ -186,13 +186,13 @@ async def list_project_api_keys(
     """List the keys of a project."""
     await accounts.project(project_id)
     page = await accounts.keys(project_id, limit=limit, after=after)
-    return _listed([await _project_key(accounts, row) for row in page.rows], more=page.has_more)
+    return _listed(list(map(_project_key, page.rows)), more=page.has_more)
 
 
 @router.get(_PROJECT + "/api_keys/{key_id}", response_model=ProjectApiKey)
 async def get_project_api_key(project_id: str, key_id: str, accounts: TheAccounts) -> Response:
     """Retrieve a key of a project."""
-    return ok(await _project_key(accounts, await accounts.key(project_id, key_id)))
+    return ok(_project_key(await accounts.key(project_id, key_id)))
 
 
 @router.delete(_PROJECT + "/api_keys/{key_id}", response_model=Deleted)
@@ -230,15 +230,14 @@ def _new_key(row: KeyRow, value: str) -> ServiceAccountKey:
     )
 
 
-async def _project_key(accounts: Accounts, row: KeyRow) -> ProjectApiKey:
-    account = await accounts.service_account(row.project or "", row.service_account) if row.service_account else None
+def _project_key(row: KeyRow) -> ProjectApiKey:
     return ProjectApiKey(
         id=row.id,
         name=row.name,
         redacted_value=row.hint,
         created_at=row.created_at,
         last_used_at=row.last_used_at,
-        owner=KeyOwner(service_account=_account(account) if account else None),
+        owner=KeyOwner(service_account=_account(row.service_account) if row.service_account else None),
         scopes=list(row.scopes),
         expires_at=row.expires_at,
     )

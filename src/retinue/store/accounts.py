@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -34,7 +34,10 @@ _FIND_KEY = f"""
 
 _KEY = """
     id, name, hint, scopes, extract(epoch from created_at)::bigint, extract(epoch from expires_at)::bigint,
-    extract(epoch from last_used_at)::bigint, extract(epoch from revoked_at)::bigint, project_id, service_account_id
+    extract(epoch from last_used_at)::bigint, extract(epoch from revoked_at)::bigint, project_id, service_account_id,
+    (select account.name from service_accounts as account where account.id = service_account_id),
+    (select extract(epoch from account.created_at)::bigint from service_accounts as account
+        where account.id = service_account_id)
 """
 _NEW_KEY = """
     insert into api_keys (id, project_id, service_account_id, name, hash, hint, scopes, expires_at)
@@ -117,6 +120,15 @@ class FoundKey:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountRow:
+    """What a program is known as in a project."""
+
+    id: str
+    name: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRow:
     """What is known of a key once it has been shown. Moments are Unix seconds."""
 
@@ -130,7 +142,7 @@ class KeyRow:
     revoked_at: int | None
     #: None for an admin key.
     project: str | None
-    service_account: str | None
+    service_account: AccountRow | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +153,6 @@ class ProjectRow:
     name: str
     created_at: int
     archived_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """What a program is known as in a project."""
-
-    id: str
-    name: str
-    created_at: int
 
 
 T = TypeVar("T")
@@ -177,13 +180,13 @@ class Accounts:
     async def add_key(self, project: str, service_account: str, key: NewKey) -> KeyRow | None:
         """Keep a key of a service account; None if the project has none of this id, or is archived."""
         row = await self._database.row(_ADD_KEY, {**_values(key), "project": project, "account": service_account})
-        return KeyRow(*row) if row else None
+        return _key(row) if row else None
 
     async def add_admin_key(self, key: NewKey) -> KeyRow:
         """Keep a key of the organization."""
         row = await self._database.row(_ADD_ADMIN_KEY, _values(key))
         assert row is not None  # noqa: S101 (an insertion returns its row)
-        return KeyRow(*row)
+        return _key(row)
 
     async def ensure_key(self, project: str, key: NewKey) -> None:
         """See to it that a key of the project is live, and no other is made of it."""
@@ -195,7 +198,7 @@ class Accounts:
     ) -> Rows[KeyRow]:
         """The keys of a project, or the admin keys, oldest first; those that were revoked only if wanted."""
         where = f"project_id is not distinct from %(project)s and {'true' if revoked else 'revoked_at is null'}"
-        return await self._page(KeyRow, _KEY, "api_keys", where, limit, after, project=project)
+        return await self._page(_key, _KEY, "api_keys", where, limit, after, project=project)
 
     async def key(self, project: str | None, identifier: str) -> KeyRow:
         """One key of a project, or an admin key.
@@ -208,7 +211,7 @@ class Accounts:
         row = await self._database.row(f"select {_KEY} from api_keys where {where}", values)  # noqa: S608
         if row is None:
             raise NotFound(f"No API key found with id '{identifier}'.")
-        return KeyRow(*row)
+        return _key(row)
 
     async def revoke(self, project: str | None, identifier: str) -> bool:
         """End a key of a project, or an admin key. False if there is no such live key."""
@@ -229,7 +232,7 @@ class Accounts:
     async def projects(self, *, limit: int, after: str | None, archived: bool) -> Rows[ProjectRow]:
         """The projects, oldest first; archived ones only if wanted."""
         where = "true" if archived else "archived_at is null"
-        return await self._page(ProjectRow, _PROJECT, "projects", where, limit, after)
+        return await self._page(_project, _PROJECT, "projects", where, limit, after)
 
     async def project(self, identifier: str) -> ProjectRow:
         """One project.
@@ -273,7 +276,7 @@ class Accounts:
     async def service_accounts(self, project: str, *, limit: int, after: str | None) -> Rows[AccountRow]:
         """The service accounts of a project, oldest first."""
         where = "project_id = %(project)s"
-        return await self._page(AccountRow, _ACCOUNT, "service_accounts", where, limit, after, project=project)
+        return await self._page(_account, _ACCOUNT, "service_accounts", where, limit, after, project=project)
 
     async def service_account(self, project: str, identifier: str) -> AccountRow:
         """One service account.
@@ -299,11 +302,18 @@ class Accounts:
         return row
 
     async def _page(
-        self, kind: type[T], columns: str, table: str, where: str, limit: int, after: str | None, **values: str | None
+        self,
+        made: Callable[[Row], T],
+        columns: str,
+        table: str,
+        where: str,
+        limit: int,
+        after: str | None,
+        **values: str | None,
     ) -> Rows[T]:
         sql = _PAGE.format(columns=columns, table=table, where=where)
         rows = await self._database.rows(sql, {"limit": limit + 1, "after": after, **values})
-        return Rows([kind(*row) for row in rows[:limit]], len(rows) > limit)
+        return Rows(list(map(made, rows[:limit])), len(rows) > limit)
 
 
 def _values(key: NewKey) -> dict[str, Any]:
@@ -316,3 +326,16 @@ def _values(key: NewKey) -> dict[str, Any]:
         "scopes": list(key.scopes),
         "expires_in": key.expires_in,
     }
+
+
+def _key(row: Row) -> KeyRow:
+    *own, account, name, created_at = row
+    return KeyRow(*own, service_account=AccountRow(account, name, created_at) if account else None)
+
+
+def _project(row: Row) -> ProjectRow:
+    return ProjectRow(*row)
+
+
+def _account(row: Row) -> AccountRow:
+    return AccountRow(*row)
