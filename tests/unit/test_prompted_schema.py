@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -93,6 +93,7 @@ ANY = st.recursive(
 
 
 @given(ANY)
+@example({"properties": True, "required": ["a"]})
 def test_any_input_gives_a_valid_schema(parameters: Any) -> None:
     schema = arguments_schema(parameters)
     assert schema["type"] == "object"

@@ -18,6 +18,8 @@ from .scopes import EVERYTHING, allowed, need
 _BELIEVED = 5.0
 #: Keys whose answers are kept at most; then all are forgotten. Wrong keys are kept too, so that they cost no query.
 _MOST_KNOWN = 10_000
+#: Characters of an id of ours.
+_LONGEST_ID = 64
 #: What only admin keys may ask for, and all that they may.
 _ORGANIZATION = "/v1/organization/"
 
@@ -81,6 +83,8 @@ class Keys:
         self._accounts = accounts
         self._notices = notices
         self._known: dict[bytes, tuple[float, Caller | None]] = {}
+        #: Names of projects that are not here, and until when that is believed.
+        self._elsewhere: dict[str, float] = {}
         #: Counts the notices: what was asked for before one may be out of date.
         self._changes = 0
         if notices:
@@ -127,10 +131,16 @@ class Keys:
         Raises:
             AuthenticationFailed: it does.
         """
-        if named != caller.project and await self._accounts.has_project(named):
+        now = time.monotonic()
+        if named == caller.project or len(named) > _LONGEST_ID or self._elsewhere.get(named, 0.0) > now:
+            return
+        if await self._accounts.has_project(named):
             raise AuthenticationFailed(
                 "OpenAI-Project header should match project for API key", code="mismatched_project"
             )
+        if len(self._elsewhere) >= _MOST_KNOWN:
+            self._elsewhere.clear()
+        self._elsewhere[named] = now + _BELIEVED
 
     async def create(
         self,

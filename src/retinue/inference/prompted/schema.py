@@ -90,7 +90,8 @@ class _Simplifier:
             result["properties"] = {str(k): self.simplify(v, depth + 1, within) for k, v in named.items()}
         required = schema.get("required")
         if isinstance(required, list):
-            result["required"] = [name for name in dict.fromkeys(map(str, required)) if name in (properties or ())]
+            known = result.get("properties", {})
+            result["required"] = [name for name in dict.fromkeys(map(str, required)) if name in known]
         additional = schema.get("additionalProperties")
         if isinstance(additional, dict):
             result["additionalProperties"] = self.simplify(additional, depth + 1, within)
