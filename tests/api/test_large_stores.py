@@ -130,7 +130,7 @@ async def test_chunks_that_move_are_found_the_same(store: Store) -> None:
     assert (await rows(store))[1] == 0
     assert await places(store, scope, query, 10) == nearest
     asked = [*nearest, (second.position, 100)]
-    similarities = await store.search.similarities(scope, query, *zip(*asked, strict=True))
+    similarities = await store.search.similarities(scope, query, asked)
     assert similarities[-1] is None
     assert similarities[:-1] == sorted((one for one in similarities if one is not None), reverse=True)
 

@@ -15,8 +15,6 @@ Level = Literal["read", "write", "admin"]
 
 #: What keys may do that were made without scopes: everything in their project.
 EVERYTHING = ("admin",)
-#: How a scope is written.
-PATTERN = r"^([a-z_]{1,64}:)?(read|write|admin)$"
 
 _LEVELS: dict[str, int] = {"read": 0, "write": 1, "admin": 2}
 _SEEING = frozenset({"GET", "HEAD", "OPTIONS"})

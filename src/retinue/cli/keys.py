@@ -13,12 +13,13 @@ import uvloop
 from rich.table import Column, Table
 
 from ..accounts.keys import Keys
-from ..accounts.scopes import EVERYTHING, PATTERN
+from ..accounts.scopes import EVERYTHING
 from ..errors import NotFound
 from ..settings import Settings
 from ..store.accounts import DEFAULT_PROJECT, Accounts
 from ..store.database import Database
 from ..store.embedded import EmbeddedPostgresError
+from ..wire.organization import SCOPE
 from .common import DataOption, console, database, fail, load_settings, output
 
 app = typer.Typer(help="API keys: make, list and revoke them.", no_args_is_help=True)
@@ -45,7 +46,7 @@ def create(
     data: DataOption = None,
 ) -> None:
     """Make a key. It is shown once."""
-    if unknown := [one for one in scope or () if not re.fullmatch(PATTERN, one)]:
+    if unknown := [one for one in scope or () if not re.fullmatch(SCOPE, one)]:
         fail(f"{unknown[0]} is no scope. Scopes are read, write and admin, and those for a resource: files:read.")
     if admin and scope:
         fail("an admin key has no scopes.")

@@ -164,13 +164,12 @@ class Search:
             scored, best = await asyncio.to_thread(_scored, wanted.words, found, scope)
         if not vectors:
             return scored, [[(*chunk, None) for chunk in chunks] for chunks in best]
-        similarities = self._store.search.similarities
-        places = [(list(column) for column in zip(*chunks, strict=True)) if chunks else ([], []) for chunks in best]
-        cosines = await asyncio.gather(
-            *(similarities(scope, one.vector, *place) for one, place in zip(vectors, places, strict=True))
-        )
-        known = [zip(chunks, near, strict=True) for chunks, near in zip(best, cosines, strict=True)]
-        return scored, [[(*chunk, cosine) for chunk, cosine in chunks] for chunks in known]
+
+        async def with_cosines(chunks: Sequence[tuple[int, int]], query: QueryVector) -> list[Candidate]:
+            cosines = await self._store.search.similarities(scope, query.vector, chunks)
+            return [(*chunk, cosine) for chunk, cosine in zip(chunks, cosines, strict=True)]
+
+        return scored, await asyncio.gather(*map(with_cosines, best, vectors))
 
     async def _ranked(
         self, project: str, queries: Sequence[str], ordered: Sequence[tuple[tuple[int, int], tuple[float, int]]]

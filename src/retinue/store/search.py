@@ -226,12 +226,12 @@ class ChunkSearch:
         return list(starmap(Hit, rows))
 
     async def similarities(
-        self, scope: StoreScope, vector: NDArray[np.float32], files: Sequence[int], numbers: Sequence[int]
+        self, scope: StoreScope, vector: NDArray[np.float32], chunks: Sequence[tuple[int, int]]
     ) -> list[float | None]:
-        """The cosines of given chunks, in their order; None for one that has no vector."""
-        if not files:
+        """The cosines of given chunks (file, number), in their order; None for one that has no vector."""
+        if not chunks:
             return []
-        values = {"files": _array(files), "numbers": _array(numbers)}
+        values = {"files": _array([file for file, _ in chunks]), "numbers": _array([number for _, number in chunks])}
         return [row[0] for row in await self._by_vector(_SIMILARITIES, scope, vector, values)]
 
     async def _by_vector(

@@ -9,8 +9,9 @@ from pydantic import Field, StringConstraints
 from .common import WireObject, WireRequest, is_none
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-#: A level (`read`, `write`, `admin`), or a resource and a level (`threads:write`).
-KeyScope = Annotated[str, StringConstraints(pattern=r"^([a-z_]{1,64}:)?(read|write|admin)$")]
+#: How a scope is written: a level (`read`, `write`, `admin`), or a resource and a level (`threads:write`).
+SCOPE = r"^([a-z_]{1,64}:)?(read|write|admin)$"
+KeyScope = Annotated[str, StringConstraints(pattern=SCOPE)]
 KeyScopes = Annotated[list[KeyScope], Field(min_length=1, max_length=64)]
 #: Seconds that a key is good for: at most ten years.
 ExpiresIn = Annotated[int, Field(ge=1, le=315_360_000)]

@@ -11,7 +11,8 @@ import html
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import orjson
@@ -22,6 +23,9 @@ from ...egress import Egress
 from ...errors import InvalidRequest
 from ...settings import Settings
 from .page import Link, Page, finished, marked, unmarked
+
+if TYPE_CHECKING:
+    from ddgs.engines.duckduckgo import Duckduckgo
 
 #: Results that are asked for and told.
 _MOST = 8
@@ -78,13 +82,19 @@ def _tavily(base: str, key: str, query: str) -> _Request:
     return _Request("POST", f"{base}/search", _JSON | headers, orjson.dumps({"query": query, "max_results": _MOST}))
 
 
-def _duckduckgo(base: str, key: str, query: str) -> _Request:
-    # ddgs knows what to send and how to read the answer; the request itself is ours.
+@cache
+def _engine() -> Duckduckgo:
+    """It knows what to send and how to read the answer; the request itself is ours."""
     from ddgs.engines.duckduckgo import Duckduckgo
 
-    form = Duckduckgo().build_payload(query, _EVERYWHERE, "moderate", None)
+    return Duckduckgo()
+
+
+def _duckduckgo(base: str, key: str, query: str) -> _Request:
+    engine = _engine()
+    form = engine.build_payload(query, _EVERYWHERE, "moderate", None)
     headers = {"accept": "text/html", "content-type": "application/x-www-form-urlencoded"}
-    return _Request(Duckduckgo.search_method, f"{base}/html/", headers, urlencode(form).encode())
+    return _Request(engine.search_method, f"{base}/html/", headers, urlencode(form).encode())
 
 
 def _results(content: bytes) -> list[_Result]:
@@ -97,9 +107,7 @@ def _results_of_brave(content: bytes) -> list[_Result]:
 
 
 def _results_of_duckduckgo(content: bytes) -> list[_Result]:
-    from ddgs.engines.duckduckgo import Duckduckgo
-
-    engine = Duckduckgo()
+    engine = _engine()
     found = engine.post_extract_results(engine.extract_results(content.decode("utf-8", "replace")))
     return [_Result(url=_direct(one.href), title=one.title, content=one.body) for one in found]
 
