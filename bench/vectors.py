@@ -192,7 +192,7 @@ def search_service(store: Store, data: Data, queries: list[str]) -> Search:
 
 async def vacuum(store: Store) -> None:
     """What the database does by itself within minutes, at the cost of a core."""
-    for table in ("files", "vector_store_files", "chunks", "chunk_vectors", "chunk_words"):
+    for table in ("files", "vector_store_files", "chunks", "chunk_vectors", "chunk_words", "word_lists"):
         await store.database.execute(f"vacuum (analyze) {table}", {})
 
 

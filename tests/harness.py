@@ -64,7 +64,7 @@ def empty(conninfo: str) -> None:
     completions = ("chat_completions", "usage_records")
     outside = ("connections", "consents")
     knowledge = ("files", "uploads", "vector_stores", "loose_blobs")
-    chunks = ("chunks", "chunk_vectors", "chunk_words", "gone_files")
+    chunks = ("chunks", "chunk_vectors", "chunk_words", "word_lists", "gone_files")
     queue = ("procrastinate_periodic_defers", "procrastinate_jobs")
     tables = (*objects, *outside, *knowledge, *chunks, *completions, *queue)
     with psycopg.connect(conninfo) as connection:

@@ -8,13 +8,18 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from retinue.knowledge.postings import WordIndex
 from retinue.knowledge.words import postings
 from retinue.settings import Settings
+from retinue.store import vector_index
 from retinue.store.chunk import Chunk
 from retinue.store.chunks import Claim
+from retinue.store.database import Connection
 from retinue.store.ids import new_id
 from retinue.store.search import Postings, StoreScope
 from retinue.store.store import Store
@@ -25,7 +30,7 @@ from retinue.wire.vector_stores import DEFAULT_CHUNKING, ProcessingError, Vector
 from ..harness import empty
 
 PROJECT = "proj_test"
-TABLES = ("chunks", "chunk_vectors", "chunk_words", "gone_files")
+TABLES = ("chunks", "chunk_vectors", "chunk_words", "word_lists", "gone_files")
 random = np.random.default_rng(7)
 
 
@@ -100,8 +105,8 @@ async def places(store: Store, scope: StoreScope, query: np.ndarray, limit: int,
 
 async def files_with(store: Store, scope: StoreScope, word: str) -> set[int]:
     """The positions of the files that have the word."""
-    (found,) = await store.search.postings(scope, [word]) or [None]
-    return set(np.frombuffer(found.files, ">i8").tolist()) if found else set()
+    found = await WordIndex(store.search).find(scope, [word])
+    return set(found[word].files.tolist()) if found else set()
 
 
 async def rows(store: Store) -> list[int]:
@@ -184,11 +189,12 @@ async def test_what_leaves_is_found_no_more_and_deleted_soon(store: Store) -> No
     assert await files_with(store, scope, "common") == {second.position}
     assert (await scope_of(store, claim)).chunks == 60
     await store.vector_index.sweep()
-    assert (await rows(store))[0::3] == [60, 0]
+    assert (await rows(store))[0::4] == [60, 0]
+    assert await files_with(store, scope, "common") == {second.position}
     await store.vector_stores.delete(PROJECT, claim.store, "vector_store.deleted")
     assert await places(store, scope, query, 200) == []
     await store.vector_index.sweep()
-    assert await rows(store) == [0, 0, 0, 0]
+    assert await rows(store) == [0] * len(TABLES)
     await store.database.execute("update gone_tables set since = since - interval '1 hour'", {})
     await store.vector_index.sweep()
     tables = await store.database.rows("select tablename from pg_tables where tablename like 'vectors_of_store_%%'", {})
@@ -221,7 +227,7 @@ async def test_unfinished_and_failed_files_are_not_found(store: Store) -> None:
     assert await store.vector_store_files.fail(claim, ProcessingError(code="invalid_file", message="broken"))
     assert await places(store, scope, query, 10) == []
     await store.vector_index.sweep()
-    assert await rows(store) == [0, 0, 0, 0]
+    assert await rows(store) == [0] * len(TABLES)
     progress = await store.vector_store_files.progress(PROJECT, claim.store, claim.file.id)
     assert progress.status == "failed"
 
@@ -255,6 +261,91 @@ async def test_a_filter_looks_in_its_files_only(store: Store) -> None:
     assert await files_with(store, scope, "common") == {second.position}
 
 
+async def everywhere(store: Store, scope: StoreScope) -> dict[str, dict[tuple[int, int], float]]:
+    """The score of each chunk for each of some words."""
+    found = await WordIndex(store.search).find(scope, ["common", "word3", "word55", "word70"])
+    return {
+        word: dict(
+            zip(
+                zip(np.repeat(one.files, one.counts).tolist(), one.chunks.tolist(), strict=True),
+                one.shares.tolist(),
+                strict=True,
+            )
+        )
+        for word, one in found.items()
+    }
+
+
+async def test_words_that_are_joined_are_found_the_same(store: Store) -> None:
+    """From rows of each file, from one row for all, from both; and when files of the joined ones have left."""
+    claims = [await claimed(store)]
+    await write(store, claims[0], 60)
+    for count in (50, 80):
+        claims.append(await claimed(store, claims[0].store))
+        await write(store, claims[-1], count)
+    before = await everywhere(store, await scope_of(store, claims[0]))
+    assert sorted(len(chunks) for chunks in before.values()) == [1, 2, 3, 190]
+    await store.vector_index.index(str(claims[0].store_position))
+    assert (await rows(store))[2:4] == [0, 81]
+    assert await everywhere(store, await scope_of(store, claims[0])) == before
+    claims.append(await claimed(store, claims[0].store))
+    await write(store, claims[-1], 70)
+    mixed = await everywhere(store, await scope_of(store, claims[0]))
+    assert sorted(len(chunks) for chunks in mixed.values()) == [1, 3, 4, 260]
+    await store.vector_index.index(str(claims[0].store_position))
+    assert (await rows(store))[2:4] == [0, 81]
+    assert await everywhere(store, await scope_of(store, claims[0])) == mixed
+
+    await store.files.delete(PROJECT, claims[1].file.id)
+    await store.files.delete(PROJECT, claims[2].file.id)
+    left = await everywhere(store, await scope_of(store, claims[0]))
+    assert sorted(len(chunks) for chunks in left.values()) == [2, 2, 130]
+    await store.vector_index.sweep()
+    assert (await rows(store))[2:] == [0, 71, 0]
+    assert await everywhere(store, await scope_of(store, claims[0])) == left
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+async def test_lists_lose_the_files_that_are_gone_and_nothing_else(postgres: str, data: st.DataObject) -> None:
+    """Of files whose numbers, written one after the other, seem to hold others."""
+    positions = st.sampled_from([1, 2, 256, 257, 2**16, 2**40, 2**62])
+    files = data.draw(st.dictionaries(positions, st.binary(min_size=8, max_size=4_000), max_size=6))
+    files = {file: content[: len(content) // 8 * 8] for file, content in files.items()}
+    gone = data.draw(st.lists(positions, max_size=3))
+
+    def row(of: dict[int, bytes]) -> tuple[int, bytes, bytes, bytes]:
+        return (
+            sum(map(len, of.values())) // 8,
+            b"".join(file.to_bytes(8, "big") for file in of),
+            b"".join(len(content).to_bytes(4, "big") for content in of.values()),
+            b"".join(of.values()),
+        )
+
+    with psycopg.connect(postgres) as connection:
+        kept = connection.execute(
+            "select * from without_files(%s, %s, %s, %s, %s::bigint[])", (*row(files), gone)
+        ).fetchone()
+    assert kept == row({file: content for file, content in files.items() if file not in gone})
+
+
+async def test_a_store_that_is_deleted_while_its_words_are_joined_leaves_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = await claimed(store)
+    await write(store, claim, 30)
+    join = vector_index.join_words
+
+    async def slow(connection: Connection, position: int, files: Sequence[int]) -> None:
+        await join(connection, position, files)
+        await store.vector_stores.delete(PROJECT, claim.store, "vector_store.deleted")
+
+    monkeypatch.setattr(vector_index, "join_words", slow)
+    await store.vector_index.index(str(claim.store_position))
+    await store.vector_index.sweep()
+    assert await rows(store) == [0] * len(TABLES)
+
+
 async def test_an_expired_store_is_emptied(store: Store) -> None:
     claim = await claimed(store)
     await write(store, claim, 5)
@@ -264,7 +355,7 @@ async def test_an_expired_store_is_emptied(store: Store) -> None:
     assert await store.search.scopes(PROJECT, [claim.store]) == []
     await store.vector_stores.sweep()
     await store.vector_index.sweep()
-    assert await rows(store) == [0, 0, 0, 0]
+    assert await rows(store) == [0] * len(TABLES)
 
 
 async def test_rare_words_are_read_before_frequent_ones(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def scored(query: str, files: Files, *, lag: bool = False) -> tuple[Bm25, dict[s
         for word, more in entries.items():
             had = found.get(word, Postings(word, b"", b"", b""))
             here = (position.to_bytes(8, "big"), len(more).to_bytes(4, "big"), bytes(more))
-            found[word] = Postings(word, *(old + new for old, new in zip(had[1:], here, strict=True)))
+            found[word] = Postings(word, *(old + new for old, new in zip(had[1:4], here, strict=True)))
     count = 0 if lag else sum(map(len, files.values()))
     words = {word: WordScores(one, count, 0 if lag else total) for word, one in found.items()}
     return Bm25(query_words(query), words, count), words

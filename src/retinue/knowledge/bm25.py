@@ -10,6 +10,7 @@ Source: S. Robertson, H. Zaragoza, The Probabilistic Relevance Framework: BM25 a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,21 @@ class WordScores:
         self.chunks = entries["chunk"].astype(np.int32)
         #: What it adds to each.
         self.shares = times / (times + np.float32(_K1) * (np.float32(1 - _B) + np.float32(_B) * length / mean))
+        if postings.hidden:
+            self._keep(np.isin(self.files, postings.hidden, invert=True))
+
+    def among(self, files: Sequence[int]) -> WordScores:
+        """The same of these files only."""
+        some = copy(self)
+        some._keep(np.isin(self.files, files))
+        return some
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        """Forget the other files."""
+        if not kept.all():
+            chunks = np.repeat(kept, self.counts)
+            self.files, self.counts = self.files[kept], self.counts[kept]
+            self.chunks, self.shares = self.chunks[chunks], self.shares[chunks]
 
     @property
     def bytes(self) -> int:

@@ -47,7 +47,7 @@ class WordIndex:
             scope: where to look.
             words: to look for, each once.
         """
-        # Of a few files one reads less than of all.
+        # Of a few files one may read less than of all.
         known = self._known(scope, words) if scope.files is None else {}
         read = await self._search.postings(scope, words, list(known)) if words else []
         fresh = [one for one in read if one.entries]
@@ -83,4 +83,7 @@ def _decoded(postings: Sequence[Postings], scope: StoreScope) -> dict[str, WordS
     # Here, since numpy takes 20 MiB.
     from .bm25 import WordScores
 
-    return {one.word: WordScores(one, scope.chunks, scope.words) for one in postings}
+    scores = {one.word: WordScores(one, scope.chunks, scope.words) for one in postings}
+    if scope.files is not None:
+        scores = {word: one.among(scope.files) for word, one in scores.items()}
+    return {word: one for word, one in scores.items() if len(one.files)}

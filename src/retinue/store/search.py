@@ -52,23 +52,34 @@ _SIMILARITIES = """
 """
 
 _POSTINGS = """
-    with counted as (
-        select word, sum(chunks) as postings from chunk_words
-        where store = %(store)s and word = any(%(words)s) group by word
+    with there as (
+        select word, chunks from word_lists where store = %(store)s and word = any(%(words)s)
+        union all select word, chunks from chunk_words where store = %(store)s and word = any(%(words)s)
+    ), counted as (
+        select word, sum(chunks) as postings from there group by word
     ), summed as (
         select word, postings, sum(postings) over (order by postings, word) as running from counted
     ), chosen as (
         select word from summed where running <= greatest(%(most)s, (select min(postings) from counted))
-    ), read as (
-        select word, string_agg(int8send(file), ''::bytea) as files,
-            string_agg(int4send(length(postings)), ''::bytea) as sizes, string_agg(postings, ''::bytea) as entries
-        from chunk_words
-        where store = %(store)s and word in (select word from chosen) and word <> all(%(known)s)
+    ), wanted as (
+        select word from chosen where word <> all(%(known)s)
+    ), hidden as (
+        select hidden_files(%(store)s, %(id)s) as files
+    ), parts as (
+        select word, files, sizes, postings from word_lists
+        where store = %(store)s and word in (select word from wanted)
+        union all
+        select word, int8send(file), int4send(length(postings)), postings from chunk_words
+        where store = %(store)s and word in (select word from wanted)
             and (%(files)s::bigint[] is null or file = any(%(files)s))
-            and file <> all((select hidden_files(%(store)s, %(id)s))::bigint[])
-        group by word
+            and file <> all((select files from hidden)::bigint[])
+    ), read as (
+        select word, string_agg(files, ''::bytea) as files, string_agg(sizes, ''::bytea) as sizes,
+            string_agg(postings, ''::bytea) as entries
+        from parts group by word
     )
-    select word, coalesce(files, ''), coalesce(sizes, ''), coalesce(entries, '') from chosen left join read using (word)
+    select word, coalesce(read.files, ''), coalesce(sizes, ''), coalesce(entries, ''), hidden.files
+    from chosen left join read using (word) cross join hidden
 """
 
 _FOUND = """
@@ -150,6 +161,8 @@ class Postings(NamedTuple):
     sizes: bytes
     #: These, file after file (see knowledge/words.py).
     entries: bytes
+    #: Files that must not be found, if they are among these.
+    hidden: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +258,7 @@ class ChunkSearch:
         """Where words are, as far as they are anywhere.
 
         Of a large store not all words are looked up: the rarest, as far as they have some ten thousand postings
-        together, and at least one.
+        together, and at least one. What is found may be in other files than those of the scope.
 
         Args:
             scope: where to look.

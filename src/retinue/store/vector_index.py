@@ -1,12 +1,14 @@
 """Keeping what is searched in order: large stores get a table and an index of their own, and what is gone is deleted.
 
 A store's vectors begin in a table that all stores share, where they are compared one by one. When there are many, a job
-moves them into a table of the store's own, which has an HNSW index; further ones follow in the same way. One lock for a
-store keeps the two things that move and delete vectors apart.
+moves them into a table of the store's own, which has an HNSW index; further ones follow in the same way. Their words,
+of which each file has rows of its own, are joined to one row for each word. One lock for a store keeps what moves and
+what deletes apart.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +17,9 @@ import structlog
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from ..errors import Unavailable
-from .database import Connection, Database
+from .database import Connection, Database, Row
 from .queue import Queue
+from .word_lists import drop_words, join_words
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +64,9 @@ _SETTLE = """
     where position = %(store)s
 """
 
+#: Nothing if it has been deleted; keeps it from being deleted until the transaction ends.
+_THERE = "select from vector_stores where position = %(store)s for key share"
+
 _GONE = "select store, array_agg(file) from (select * from gone_files limit %(limit)s) as gone group by store"
 
 _OWN_TABLE = "select own_table from vector_stores where position = %(store)s and own_table is not null"
@@ -83,6 +89,10 @@ class _Large:
     id: str
     table: str | None
     dimensions: int
+
+
+class _StoreGone(Exception):
+    """The store was deleted while it was worked on: the transaction must leave nothing."""
 
 
 class VectorIndex:
@@ -114,21 +124,23 @@ class VectorIndex:
             await self._queue.defer_all(INDEX, [str(row[0]) for row in due])
 
     async def index(self, identifier: str) -> None:
-        """A job: move the vectors of the store at this position into its own table."""
+        """A job: move the vectors of the store at this position into its own table, and join its words."""
         store = int(identifier)
-        try:
-            while await self._move(store):
-                pass
-        except Unavailable as error:
-            if not isinstance(error.__cause__, psycopg.errors.DiskFull):
-                raise
-            # Processes that build an index together want as much shared memory, which containers are often short of.
-            log.info("an index is built by one process", store=store)
-            while await self._move(store, workers=0):
-                pass
-        # Until the database does it by itself, searches would pass over vectors that have moved, row by row, and look
-        # at each word's rows to count its postings.
-        await self._database.execute("vacuum (skip_locked) chunk_vectors, chunk_words", {})
+        with contextlib.suppress(_StoreGone):
+            try:
+                while await self._move(store):
+                    pass
+            except Unavailable as error:
+                if not isinstance(error.__cause__, psycopg.errors.DiskFull):
+                    raise
+                # Processes that build an index together want as much shared memory; containers are often short of it.
+                log.info("an index is built by one process", store=store)
+                while await self._move(store, workers=0):
+                    pass
+            await self._join(store)
+        # Until the database does it by itself, searches would pass over what has moved, row by row, and look at each
+        # word's rows to count its postings.
+        await self._database.execute("vacuum (skip_locked) chunk_vectors, chunk_words, word_lists", {})
 
     async def _move(self, store: int, *, workers: int = _WORKERS) -> bool:
         """One transaction of that; `workers` help to build an index. Says whether there may be more to do."""
@@ -150,6 +162,17 @@ class VectorIndex:
                 return await self._append(connection, large, files)
             return await self._build(connection, large, files)
 
+    async def _join(self, store: int) -> None:
+        """Join the words of the store's files, in one transaction."""
+        async with self._database.long_transaction("begin") as connection:
+            row = await (await connection.execute(_STORE, {"store": store})).fetchone()
+            if row is None or not await _lock(connection, store):
+                return
+            files = [row[0] for row in await (await connection.execute(_FILES, {"id": row[0]})).fetchall()]
+            await join_words(connection, store, files)
+            # Whoever deletes the store from now on deletes these words as well.
+            _still_there(await connection.execute(_THERE, {"store": store}))
+
     async def _append(self, connection: Connection, large: _Large, files: Sequence[int]) -> bool:
         """Move some vectors into a table that has its index already."""
         assert large.table is not None  # noqa: S101 (it has more rows than the tail)
@@ -165,7 +188,7 @@ class VectorIndex:
             """).format(Identifier(large.table)),
             {"store": large.position, "files": files, "limit": _SLICE},
         )
-        await connection.execute(_SETTLE, {"store": large.position, "table": large.table})
+        _still_there(await connection.execute(_SETTLE, {"store": large.position, "table": large.table}))
         return moved.rowcount == _SLICE
 
     async def _build(self, connection: Connection, large: _Large, files: Sequence[int]) -> bool:
@@ -200,7 +223,7 @@ class VectorIndex:
             )
         )
         await connection.execute(SQL("analyze {}").format(own))
-        await connection.execute(_SETTLE, {"store": large.position, "table": table})
+        _still_there(await connection.execute(_SETTLE, {"store": large.position, "table": table}))
         log.info("vectors indexed", vector_store=large.id, table=table)
         return False
 
@@ -211,6 +234,7 @@ class VectorIndex:
             await connection.execute(_PURGE, {"files": files})
             row = await (await connection.execute(_OWN_TABLE, {"store": store})).fetchone()
             if row:
+                await drop_words(connection, store, files)
                 delete = SQL("delete from {} where file = any(%(files)s)").format(Identifier(row[0]))
                 await connection.execute(delete, {"files": files})
 
@@ -223,6 +247,12 @@ class VectorIndex:
                     await connection.execute("delete from gone_tables where name = %s", (row[0],))
             except psycopg.errors.LockNotAvailable:
                 log.info("a table is still being read", table=row[0])
+
+
+def _still_there(changed: psycopg.AsyncCursor[Row]) -> None:
+    """Raise `_StoreGone` unless the statement met the store."""
+    if not changed.rowcount:
+        raise _StoreGone
 
 
 async def _lock(connection: Connection, store: int) -> bool:
