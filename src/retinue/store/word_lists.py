@@ -28,7 +28,7 @@ _DROP = """
         select word, rest.* from word_lists as list
         cross join lateral without_files(list.chunks, list.files, list.sizes, list.postings, %(files)s) as rest
         where store = %(store)s
-            and exists (select from unnest(%(files)s::bigint[]) as gone where position(int8send(gone) in list.files) > 0)
+            and exists (select from unnest(%(files)s::bigint[]) as one where position(int8send(one) in list.files) > 0)
     ), emptied as (
         delete from word_lists where store = %(store)s and word in (select word from kept where chunks = 0)
     )
