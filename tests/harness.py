@@ -66,8 +66,11 @@ def empty(conninfo: str) -> None:
     knowledge = ("files", "uploads", "vector_stores", "loose_blobs")
     chunks = ("chunks", "chunk_vectors", "chunk_words", "word_lists", "gone_files")
     queue = ("procrastinate_periodic_defers", "procrastinate_jobs")
-    tables = (*objects, *outside, *knowledge, *chunks, *completions, *queue)
+    administration = ("audit_log", "erasures", "retention_rules")
+    tables = (*objects, *outside, *knowledge, *chunks, *completions, *queue, *administration)
     with psycopg.connect(conninfo) as connection:
+        connection.execute("set local retinue.forget_audit_log = 'on'")
+        connection.execute("update retention_walk set project_id = '', position = 0, due_at = now()")
         for table in tables:
             connection.execute(SQL("delete from {}").format(Identifier(table)))
 

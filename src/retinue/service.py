@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from .accounts.erasing import Erasing
 from .accounts.keys import Keys
 from .accounts.usage import UsageMeter
 from .egress import Egress
@@ -73,6 +74,9 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         await models.start()
         store.vector_index.start()
         ingest.start()
+        Erasing(store).start()
+        store.queue.sweep_too(store.retention.sweep)
+        store.queue.sweep_too(store.audit.sweep)
         await engine.start(work=work)
         if work:
             deliverer.start()

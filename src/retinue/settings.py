@@ -147,6 +147,17 @@ class Settings(BaseSettings):
     #: Days that stored chat completions are kept.
     stored_completions_keep_days: float = Field(default=30, gt=0)
 
+    # --- audit log and retention
+    #: Days that entries of the audit log are kept.
+    audit_log_keep_days: float = Field(default=365, gt=0)
+    #: What projects keep for how long that have no retention rules of their own. Unset: for ever. Days without a
+    #: message or run after which a thread is deleted with all that only it has.
+    retention_thread_idle_days: int | None = Field(default=None, ge=1, le=36_500)
+    #: Days after which a file is deleted.
+    retention_file_days: int | None = Field(default=None, ge=1, le=36_500)
+    #: Days after which a stored chat completion is deleted, if that is sooner than `stored_completions_keep_days`.
+    retention_completion_days: int | None = Field(default=None, ge=1, le=36_500)
+
     # --- webhooks, and other requests to addresses that clients name
     #: Private or reserved addresses that such requests may go to nevertheless: networks (`10.1.0.0/16`), addresses, or
     #: host names, which are then allowed whatever their address.

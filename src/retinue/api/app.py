@@ -26,8 +26,10 @@ from ..tools.connections.oauth import CALLBACK_PATH
 from ..webhooks.registry import WebhookRegistry
 from . import (
     assistants,
+    audit,
     chat,
     connections,
+    data_controls,
     embeddings,
     files,
     images,
@@ -61,6 +63,7 @@ _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
     *(moderations, webhooks, connections, organization, system),
+    *(audit, data_controls),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
 _MODEL_CALLS = frozenset(

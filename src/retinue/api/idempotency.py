@@ -98,7 +98,7 @@ async def _replay(kept: Kept, request: str, body: _Body, send: Send) -> None:
     if kept.answer is None:
         raise InvalidRequest(
             "The request with this Idempotency-Key was worked on; its answer was too long to be kept, "
-            "or was kept by a server with another `secret_key`.",
+            "was kept by a server with another `secret_key`, or was erased.",
             code="idempotency_answer_not_kept",
         )
     headers = [*kept.headers, (b"idempotent-replayed", b"true")]

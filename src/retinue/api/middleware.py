@@ -24,6 +24,7 @@ from ..errors import (
     TooLarge,
     Unavailable,
 )
+from ..store.audit import Actor, acting
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,7 @@ class Gate:
             if in_api and not signed and path not in self._keyless:
                 caller = scope["caller"] = await _caller(scope, headers)
                 scope["project"] = caller.project
+                acting(_actor(caller, scope, headers))
                 if path in self._limited:
                     answering.limits, answering.project = self._limits, caller.project
             receive = _bounded(headers, receive, self._max_body_bytes(path))
@@ -145,6 +147,13 @@ async def _caller(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
         await keys.check_project(caller, project.decode("latin-1"))
     caller.require(scope["method"], scope["path"])
     return caller
+
+
+def _actor(caller: Caller, scope: Scope, headers: Mapping[bytes, bytes]) -> Actor:
+    """Whose act it is, should the request be one that stands in the audit log."""
+    client = scope["client"]
+    agent = headers.get(b"user-agent", b"").decode("latin-1")
+    return Actor(key=caller.key, address=client[0] if client else None, agent=agent)
 
 
 async def _allow(headers: Mapping[bytes, bytes], send: Send) -> None:

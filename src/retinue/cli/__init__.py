@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import chat, doctor, keys, models, serve, transfer
+from . import chat, doctor, erase, keys, models, serve, transfer
 
 app = typer.Typer(
     name="retinue",
@@ -19,4 +19,5 @@ app.add_typer(models.app, name="models")
 app.command("chat")(chat.chat)
 app.command("export")(transfer.export_file)
 app.command("import")(transfer.import_file)
+app.command("erase")(erase.erase)
 app.command("doctor")(doctor.doctor)

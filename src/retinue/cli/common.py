@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import sys
 from collections.abc import AsyncGenerator
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from ..accounts.keys import new_key
 from ..settings import Settings, config_file, default_data_folder
+from ..store.audit import Actor, acting
 from ..store.embedded import EmbeddedPostgres
 from ..store.migrate import NewerDatabase, NoVectors, migrate
 
@@ -66,6 +68,15 @@ async def database(settings: Settings) -> AsyncGenerator[str, None]:
     async with EmbeddedPostgres(settings.data) as embedded:
         await _migrate(embedded.conninfo)
         yield embedded.conninfo
+
+
+def acting_here() -> None:
+    """What is done from now on was done by command line, by this account of the machine: so says the audit log."""
+    try:
+        account = getpass.getuser()
+    except (OSError, KeyError):
+        account = str(os.getuid())
+    acting(Actor(user=f"command_line:{account}"))
 
 
 async def _migrate(conninfo: str) -> None:

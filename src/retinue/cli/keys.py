@@ -20,7 +20,7 @@ from ..store.accounts import DEFAULT_PROJECT, Accounts
 from ..store.database import Database
 from ..store.embedded import EmbeddedPostgresError
 from ..wire.organization import SCOPE
-from .common import DataOption, console, database, fail, load_settings, output
+from .common import DataOption, acting_here, console, database, fail, load_settings, output
 
 app = typer.Typer(help="API keys: make, list and revoke them.", no_args_is_help=True)
 
@@ -93,6 +93,7 @@ def _moment(seconds: int | None) -> str:
 
 def _with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable[T]]) -> T:
     async def connected() -> T:
+        acting_here()
         async with database(settings) as conninfo:
             pool = Database(conninfo, connections=2)
             await pool.open()

@@ -17,7 +17,7 @@ from ..store.embedded import EmbeddedPostgresError
 from ..store.store import Store
 from ..transfer.export import export
 from ..transfer.load import Imported, load
-from .common import DataOption, console, database, fail, load_settings
+from .common import DataOption, acting_here, console, database, fail, load_settings
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def export_file(
                 file.write(part)
 
     try:
-        _with_store(load_settings(data=data), work)
+        with_store(load_settings(data=data), work)
         draft.replace(path)
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}.")
@@ -59,7 +59,7 @@ def import_file(
         return await load(store, settings, DEFAULT_PROJECT, _pieces(path), keep_ids=keep_ids)
 
     try:
-        imported = _with_store(settings, work)
+        imported = with_store(settings, work)
     except OSError as error:
         fail(f"{path} cannot be read: {error.strerror}.")
     for kind, count in imported.counts.items():
@@ -72,8 +72,11 @@ async def _pieces(path: Path) -> AsyncGenerator[bytes]:
             yield piece
 
 
-def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+    """What `work` makes of the store, with the database running; ends with a clear message if that fails."""
+
     async def opened() -> T:
+        acting_here()
         async with database(settings) as conninfo:
             store = Store(conninfo, settings)
             await store.open()

@@ -119,7 +119,9 @@ class ChatCompletions:
     async def _keep(self, opened: Opened, whole: Json) -> None:
         request = opened.request
         messages = stored_messages(opened.answer.id, request.messages)
-        await self._store.chat_completions.add(opened.caller.project, stored_completion(request, whole), messages)
+        users = [user for user in (request.user, request.safety_identifier) if user]
+        completion = stored_completion(request, whole)
+        await self._store.chat_completions.add(opened.caller.project, completion, messages, users)
 
 
 def _chunks(opened: Opened) -> Chunks:

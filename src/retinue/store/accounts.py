@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ..errors import NotFound
+from .audit import Act, perform, record
 from .database import Database, Row
 from .ids import new_id
 
@@ -53,7 +54,7 @@ _ADD_KEY = f"""
     returning {_KEY}
 """  # noqa: S608
 _ADD_ADMIN_KEY = f"{_NEW_KEY} values ({_VALUES.format(project='null', account='null')}) returning {_KEY}"
-#: A key that is known already becomes live again.
+#: A key that is known already becomes live again. Says whether it is new; nothing if nothing had to be done.
 _ENSURE_KEY = f"""
     with account as (
         insert into service_accounts (id, project_id, name)
@@ -62,18 +63,22 @@ _ENSURE_KEY = f"""
     )
     {_NEW_KEY} select {_VALUES.format(project="%(project)s", account="(select id from account)")}
     on conflict (hash) do update set revoked_at = null, expires_at = null
+    where api_keys.revoked_at is not null or api_keys.expires_at is not null
+    returning id, xmax = 0
 """  # noqa: S608
 _REVOKE_KEY = """
     update api_keys set revoked_at = now()
     where id = %(id)s and revoked_at is null and project_id is not distinct from %(project)s returning id
 """
 
-_ENSURE_PROJECT = "insert into projects (id, name) values (%(id)s, %(name)s) on conflict (id) do nothing"
+_ENSURE_PROJECT = "insert into projects (id, name) values (%(id)s, %(name)s) on conflict (id) do nothing returning id"
 _PROJECT = "id, name, extract(epoch from created_at)::bigint, extract(epoch from archived_at)::bigint"
 _ADD_PROJECT = f"insert into projects (id, name) values (%(id)s, %(name)s) returning {_PROJECT}"  # noqa: S608
 _RENAME_PROJECT = f"update projects set name = %(name)s where id = %(id)s returning {_PROJECT}"  # noqa: S608
 _ARCHIVE_PROJECT = f"""
-    update projects set archived_at = coalesce(archived_at, now()) where id = %(id)s returning {_PROJECT}
+    with before as (select archived_at is null as open from projects where id = %(id)s for update)
+    update projects set archived_at = coalesce(archived_at, now()) from before where id = %(id)s
+    returning {_PROJECT}, before.open
 """  # noqa: S608
 
 _ACCOUNT = "id, name, extract(epoch from created_at)::bigint"
@@ -179,19 +184,27 @@ class Accounts:
 
     async def add_key(self, project: str, service_account: str, key: NewKey) -> KeyRow | None:
         """Keep a key of a service account; None if the project has none of this id, or is archived."""
-        row = await self._database.row(_ADD_KEY, {**_values(key), "project": project, "account": service_account})
+        values = {**_values(key), "project": project, "account": service_account}
+        row = await perform(self._database, _ADD_KEY, values, lambda row: _key_made(row[0], project, key))
         return _key(row) if row else None
 
     async def add_admin_key(self, key: NewKey) -> KeyRow:
         """Keep a key of the organization."""
-        row = await self._database.row(_ADD_ADMIN_KEY, _values(key))
+        row = await perform(self._database, _ADD_ADMIN_KEY, _values(key), lambda row: _key_made(row[0], None, key))
         assert row is not None  # noqa: S101 (an insertion returns its row)
         return _key(row)
 
     async def ensure_key(self, project: str, key: NewKey) -> None:
         """See to it that a key of the project is live, and no other is made of it."""
         values = {**_values(key), "project": project, "account": new_id("svcacct_")}
-        await self._database.execute(_ENSURE_KEY, values)
+
+        async with self._database.transaction() as connection:
+            row = await (await connection.execute(_ENSURE_KEY, values)).fetchone()
+            if row and row[1]:
+                await record(connection, _account_made(values["account"], project, key.name))
+                await record(connection, _key_made(row[0], project, key))
+            elif row:
+                await record(connection, Act("api_key.updated", row[0], project))
 
     async def keys(
         self, project: str | None, *, limit: int = 1000, after: str | None = None, revoked: bool = False
@@ -215,17 +228,20 @@ class Accounts:
 
     async def revoke(self, project: str | None, identifier: str) -> bool:
         """End a key of a project, or an admin key. False if there is no such live key."""
-        return await self._database.row(_REVOKE_KEY, {"project": project, "id": identifier}) is not None
+        values = {"project": project, "id": identifier}
+        act = Act("api_key.deleted", identifier, project)
+        return await perform(self._database, _REVOKE_KEY, values, lambda _: act) is not None
 
     # --- projects
 
     async def ensure_project(self, project: str, name: str) -> None:
         """Make the project if there is none of this id."""
-        await self._database.execute(_ENSURE_PROJECT, {"id": project, "name": name})
+        await perform(self._database, _ENSURE_PROJECT, {"id": project, "name": name}, lambda _: _made(project, name))
 
     async def add_project(self, name: str) -> ProjectRow:
         """Make a project."""
-        row = await self._database.row(_ADD_PROJECT, {"id": new_id("proj_"), "name": name})
+        values = {"id": new_id("proj_"), "name": name}
+        row = await perform(self._database, _ADD_PROJECT, values, lambda row: _made(row[0], name))
         assert row is not None  # noqa: S101 (an insertion returns its row)
         return ProjectRow(*row)
 
@@ -240,7 +256,8 @@ class Accounts:
         Raises:
             NotFound: there is none of this id.
         """
-        return await self._changed_project(f"select {_PROJECT} from projects where id = %(id)s", identifier)  # noqa: S608
+        sql = f"select {_PROJECT} from projects where id = %(id)s"  # noqa: S608
+        return self._found(await self._database.row(sql, {"id": identifier}), identifier)
 
     async def has_project(self, identifier: str) -> bool:
         """Whether there is a project of this id."""
@@ -248,14 +265,18 @@ class Accounts:
 
     async def rename_project(self, identifier: str, name: str) -> ProjectRow:
         """Give a project another name. Raises `NotFound` as `project`."""
-        return await self._changed_project(_RENAME_PROJECT, identifier, name=name)
+        act = Act("project.updated", identifier, identifier, {"changes_requested": {"title": name}})
+        values = {"id": identifier, "name": name}
+        return self._found(await perform(self._database, _RENAME_PROJECT, values, lambda _: act), identifier)
 
     async def archive_project(self, identifier: str) -> ProjectRow:
         """End a project: its keys open it no more. What it has stays. Raises `NotFound` as `project`."""
-        return await self._changed_project(_ARCHIVE_PROJECT, identifier)
+        act = Act("project.archived", identifier, identifier)
+        row = await perform(self._database, _ARCHIVE_PROJECT, {"id": identifier}, lambda row: act if row[4] else None)
+        return self._found(row and row[:4], identifier)
 
-    async def _changed_project(self, sql: str, identifier: str, **values: str) -> ProjectRow:
-        row = await self._database.row(sql, {"id": identifier, **values})
+    @staticmethod
+    def _found(row: Row | None, identifier: str) -> ProjectRow:
         if row is None:
             raise NotFound(f"No project found with id '{identifier}'.")
         return ProjectRow(*row)
@@ -268,7 +289,8 @@ class Accounts:
         Raises:
             NotFound: there is no such project, or it is archived.
         """
-        row = await self._database.row(_ADD_ACCOUNT, {"id": new_id("svcacct_"), "project": project, "name": name})
+        values = {"id": new_id("svcacct_"), "project": project, "name": name}
+        row = await perform(self._database, _ADD_ACCOUNT, values, lambda row: _account_made(row[0], project, name))
         if row is None:
             raise NotFound(f"No project found with id '{project}'.")
         return AccountRow(*row)
@@ -285,21 +307,20 @@ class Accounts:
             NotFound: the project has none of this id.
         """
         sql = f"select {_ACCOUNT} from service_accounts where id = %(id)s and project_id = %(project)s"  # noqa: S608
-        return AccountRow(*await self._account(sql, project, identifier))
+        row = await self._database.row(sql, {"id": identifier, "project": project})
+        return AccountRow(*_present(row, identifier))
 
     async def rename_service_account(self, project: str, identifier: str, name: str) -> AccountRow:
         """Give a service account another name. Raises `NotFound` as `service_account`."""
-        return AccountRow(*await self._account(_RENAME_ACCOUNT, project, identifier, name=name))
+        act = Act("service_account.updated", identifier, project, {"changes_requested": {}, "name": name})
+        values = {"id": identifier, "project": project, "name": name}
+        return AccountRow(*_present(await perform(self._database, _RENAME_ACCOUNT, values, lambda _: act), identifier))
 
     async def delete_service_account(self, project: str, identifier: str) -> None:
         """Delete a service account with its keys. Raises `NotFound` as `service_account`."""
-        await self._account(_DELETE_ACCOUNT, project, identifier)
-
-    async def _account(self, sql: str, project: str, identifier: str, **values: str) -> Row:
-        row = await self._database.row(sql, {"id": identifier, "project": project, **values})
-        if row is None:
-            raise NotFound(f"No service account found with id '{identifier}'.")
-        return row
+        act = Act("service_account.deleted", identifier, project)
+        values = {"id": identifier, "project": project}
+        _present(await perform(self._database, _DELETE_ACCOUNT, values, lambda _: act), identifier)
 
     async def _page(
         self,
@@ -326,6 +347,24 @@ def _values(key: NewKey) -> dict[str, Any]:
         "scopes": list(key.scopes),
         "expires_in": key.expires_in,
     }
+
+
+def _present(row: Row | None, account: str) -> Row:
+    if row is None:
+        raise NotFound(f"No service account found with id '{account}'.")
+    return row
+
+
+def _made(project: str, name: str) -> Act:
+    return Act("project.created", project, project, {"data": {"name": name, "title": name}})
+
+
+def _account_made(identifier: str, project: str, name: str) -> Act:
+    return Act("service_account.created", identifier, project, {"data": {"role": "member"}, "name": name})
+
+
+def _key_made(identifier: str, project: str | None, key: NewKey) -> Act:
+    return Act("api_key.created", identifier, project, {"data": {"scopes": list(key.scopes)}, "name": key.name})
 
 
 def _key(row: Row) -> KeyRow:

@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 
 _ADD = """
     with completion as (
-        insert into chat_completions (id, project_id, body) values (%(id)s, %(project)s, %(body)s::jsonb) returning id
+        insert into chat_completions (id, project_id, users, body)
+        values (%(id)s, %(project)s, %(users)s, %(body)s::jsonb) returning id
     )
     insert into chat_completion_messages (id, project_id, completion_id, position, body)
     select message_id, %(project)s, completion.id, number, message::jsonb
@@ -53,8 +54,17 @@ class ChatCompletions(Objects[StoredCompletion]):
         self._keep_days = keep_days
         self._max_bytes = max_bytes
 
-    async def add(self, project: str, completion: StoredCompletion, messages: Sequence[StoredMessage]) -> None:
-        """Keep a completion with the messages that it answers, in their order, unless it is too long."""
+    async def add(
+        self, project: str, completion: StoredCompletion, messages: Sequence[StoredMessage], users: Sequence[str] = ()
+    ) -> None:
+        """Keep a completion with the messages that it answers, in their order, unless it is too long.
+
+        Args:
+            project: the caller's project.
+            completion: the completion.
+            messages: the messages that it answers, in their order.
+            users: for whom it was asked, as the request says.
+        """
         body = _storable(completion)
         if len(body) > self._max_bytes:
             log.warning("chat completion too long to be stored", project=project, id=completion.id, bytes=len(body))
@@ -63,6 +73,7 @@ class ChatCompletions(Objects[StoredCompletion]):
             "project": project,
             "id": completion.id,
             "body": body.decode(),
+            "users": [user.replace("\x00", "") for user in users],
             "message_ids": [message.id for message in messages],
             "messages": [_storable(message).decode() for message in messages],
         }

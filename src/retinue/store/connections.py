@@ -109,7 +109,7 @@ class Connections(Objects[Connection]):
     """The connections of a project."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, "connections", Connection, "connection")
+        super().__init__(database, "connections", Connection, "connection", audited="connection")
 
     async def add(
         self, project: str, connection: Connection, document: str | None, secrets: bytes | None, most: int
@@ -127,7 +127,8 @@ class Connections(Objects[Connection]):
             InvalidRequest: the project has that many.
         """
         values = {**_columns(project, connection, document, secrets), "most": most}
-        if await self._database.row(_ADD, values) is None:
+        details = {"name": connection.name, "kind": connection.type}
+        if await self._change(_ADD, values, "created", details) is None:
             raise InvalidRequest(f"The project has {most} connections, and may have no more. Delete one first.")
 
     async def replace(self, project: str, connection: Connection, document: str | None, secrets: bytes | None) -> None:
@@ -136,7 +137,8 @@ class Connections(Objects[Connection]):
         Raises:
             NotFound: the project has no such connection.
         """
-        if await self._database.row(_REPLACE, _columns(project, connection, document, secrets)) is None:
+        values = _columns(project, connection, document, secrets)
+        if await self._change(_REPLACE, values, "updated", {"name": connection.name}) is None:
             raise self.not_found(connection.id)
 
     async def open(self, project: str, identifier: str) -> Opened:

@@ -69,7 +69,8 @@ class Kept:
         body_hash: hash of its body; None while it is busy.
         status: HTTP status of its answer; 0 while it is busy.
         headers: headers of its answer.
-        answer: body of its answer; None if it was too long to be kept, or was encrypted with another key.
+        answer: body of its answer; None if it was too long to be kept, was encrypted with another key, or
+            was erased.
     """
 
     request: str

@@ -10,7 +10,8 @@ import orjson
 
 from ..errors import InvalidRequest, NotFound, Unavailable
 from ..wire.common import Deleted, ObjectList, WireObject
-from .database import Database
+from .audit import Act, perform
+from .database import Database, Row
 
 T = TypeVar("T", bound=WireObject)
 
@@ -49,6 +50,7 @@ class Objects(Generic[T]):
         parent: str | None = None,
         listed: str = "true",
         shown: str = "body",
+        audited: str = "",
     ) -> None:
         """Describe the kind.
 
@@ -60,8 +62,10 @@ class Objects(Generic[T]):
             parent: see the class.
             listed: a condition in SQL on objects that lists show; the others can be had by id only.
             shown: an expression in SQL: the object as clients see it, where that is more than its body.
+            audited: where changes of the kind stand in the audit log: what its types of acts begin with.
         """
         self._database = database
+        self._audited = audited
         self._table = table
         self._model = model
         self._noun = noun
@@ -101,7 +105,7 @@ class Objects(Generic[T]):
             NotFound: the project (and the parent) has no such object.
         """
         values = {"project": project, "id": identifier, "parent": parent, "patch": orjson.dumps(patch).decode()}
-        row = await self._database.row(self._patch, values)
+        row = await self._change(self._patch, values, "updated", {"fields": sorted(patch)})
         if row is None:
             raise self.not_found(identifier)
         return self._model.model_validate_json(row[0])
@@ -126,8 +130,9 @@ class Objects(Generic[T]):
             row = await self._database.row(self._get_body, values)
             if row is None:
                 raise self.not_found(identifier)
-            patch = orjson.dumps(change(self._model.model_validate_json(row[0]))).decode()
-            row = await self._database.row(self._swap, {**values, "patch": patch, "seen": row[0].decode()})
+            new = change(self._model.model_validate_json(row[0]))
+            swap = {**values, "patch": orjson.dumps(new).decode(), "seen": row[0].decode()}
+            row = await self._change(self._swap, swap, "updated" if new else "", {"fields": sorted(new)})
             if row is not None:
                 return self._model.model_validate_json(row[0])
         raise Unavailable(f"The {self._noun} '{identifier}' is being changed by others. Please try again.")
@@ -144,8 +149,8 @@ class Objects(Generic[T]):
         Raises:
             NotFound: the project (and the parent) has no such object.
         """
-        row = await self._database.row(self._delete, {"project": project, "id": identifier, "parent": parent})
-        if row is None:
+        values = {"project": project, "id": identifier, "parent": parent}
+        if await self._change(self._delete, values, "deleted") is None:
             raise self.not_found(identifier)
         return Deleted(id=identifier, object=kind)
 
@@ -203,6 +208,22 @@ class Objects(Generic[T]):
         return ObjectList[T](
             data=data, first_id=ids[0] if ids else "", last_id=ids[-1] if ids else "", has_more=has_more
         )
+
+    async def _change(
+        self, sql: str, values: dict[str, Any], verb: str, details: dict[str, Any] | None = None
+    ) -> Row | None:
+        """The first row of a statement's result, and its entry in the audit log, where the kind has such.
+
+        Args:
+            sql: the statement; without a row it has done nothing.
+            values: its parameters, among them the object's `id` and `project`.
+            verb: what the entry's type ends with; none if nothing is changed.
+            details: what else it says. Never a secret.
+        """
+        if not self._audited or not verb:
+            return await self._database.row(sql, values)
+        act = Act(f"{self._audited}.{verb}", values["id"], values["project"], details or {})
+        return await perform(self._database, sql, values, lambda _: act)
 
     async def _cursor(self, project: str, name: str, identifier: str, parent: str | None) -> int:
         row = await self._database.row(self._position, {"project": project, "id": identifier, "parent": parent})

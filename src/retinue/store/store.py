@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from ..settings import Settings
+from ..wire.retention import Retention
 from .accounts import Accounts
+from .audit import Audit
 from .blobs import Blobs
 from .chat_completions import ChatCompletions, StoredMessages
 from .chunks import Chunks
 from .connections import Connections
 from .conversations import Assistants, Messages, Threads
 from .database import Database
+from .erasures import Erasures
 from .files import Files
 from .generated_images import GeneratedImages
 from .idempotency import IdempotencyKeys
 from .loose_blobs import LooseBlobs
 from .notices import Notices
 from .queue import Queue
+from .retention import RetentionRules
 from .runs import Runs, Steps
 from .search import ChunkSearch
 from .secretbox import SecretBox
@@ -36,6 +40,7 @@ class Store:
         self.queue = Queue(conninfo)
         self.notices = Notices(self.database)
         self.accounts = Accounts(self.database)
+        self.audit = Audit(self.database, keep_days=settings.audit_log_keep_days)
         self.assistants = Assistants(self.database)
         self.threads = Threads(self.database)
         self.messages = Messages(self.database, self.threads)
@@ -49,6 +54,16 @@ class Store:
         self.vector_store_files = VectorStoreFiles(self.database)
         self.file_batches = FileBatches(self.database)
         self.chunks = Chunks(self.database)
+        self.erasures = Erasures(self.database, self.queue)
+        self.retention = RetentionRules(
+            self.database,
+            Retention(
+                project_id="",
+                thread_idle_days=settings.retention_thread_idle_days,
+                file_days=settings.retention_file_days,
+                completion_days=settings.retention_completion_days,
+            ),
+        )
         self.search = ChunkSearch(self.database)
         self.vector_index = VectorIndex(self.database, self.queue)
         self.transfers = Transfers(self.database, self.queue, most=settings.max_transfers)

@@ -10,6 +10,7 @@ from typing import Any, LiteralString, cast
 import psycopg
 
 from ..errors import InvalidRequest, Unavailable
+from .audit import Act, record
 from .database import Connection, Database
 from .queue import Queue
 from .vector_stores import INGEST
@@ -247,7 +248,12 @@ class Transfers:
 
     @asynccontextmanager
     async def snapshot(self, project: str, thread: str | None = None) -> AsyncGenerator[Snapshot]:
-        """What there is now of a project, or of one thread, for as long as the context lasts."""
+        """What there is now of a project, or of one thread, for as long as the context lasts.
+
+        It stands in the audit log before anything of it is read.
+        """
+        async with self._database.transaction() as connection:
+            await record(connection, Act("export.created", thread or project, project))
         async with self._transaction("begin isolation level repeatable read read only") as connection:
             yield Snapshot(connection, project, thread)
 
@@ -257,3 +263,4 @@ class Transfers:
         async with self._transaction("begin") as connection:
             await connection.execute(_IDS)
             yield Importing(connection, self._queue, project)
+            await record(connection, Act("import.created", project, project))

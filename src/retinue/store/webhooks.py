@@ -11,6 +11,7 @@ import orjson
 
 from ..errors import InvalidRequest
 from ..wire.webhooks import WebhookDelivery, WebhookEndpoint
+from .audit import Act, perform
 from .database import Database
 from .objects import Objects
 
@@ -88,6 +89,7 @@ _SETTLE = """
     )
     update webhook_endpoints set body = body || '{"enabled": false}'
     from settled where id = endpoint_id and %(disable)s
+    returning webhook_endpoints.id, project_id
 """
 
 _RELEASE = """
@@ -132,7 +134,7 @@ class WebhookEndpoints(Objects[WebhookEndpoint]):
     """Webhook endpoints of a project."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, "webhook_endpoints", WebhookEndpoint, "webhook endpoint")
+        super().__init__(database, "webhook_endpoints", WebhookEndpoint, "webhook endpoint", audited="webhook_endpoint")
         self._delete = _DELETE
 
     async def add(self, project: str, endpoint: WebhookEndpoint, secret: bytes, most: int) -> None:
@@ -154,7 +156,8 @@ class WebhookEndpoints(Objects[WebhookEndpoint]):
             "body": endpoint.model_dump_json(),
             "most": most,
         }
-        if await self._database.row(_ADD, values) is None:
+        details = {"name": endpoint.name, "event_types": list(endpoint.event_types)}
+        if await self._change(_ADD, values, "created", details) is None:
             raise InvalidRequest(f"The project has {most} webhook endpoints, and may have no more. Delete one first.")
 
     async def rotate(
@@ -179,7 +182,7 @@ class WebhookEndpoints(Objects[WebhookEndpoint]):
             "patch": orjson.dumps(patch).decode(),
             "keep": keep,
         }
-        row = await self._database.row(_ROTATE, values)
+        row = await self._change(_ROTATE, values, "secret_rotated")
         if row is None:
             raise self.not_found(identifier)
         return WebhookEndpoint.model_validate_json(row[0])
@@ -241,7 +244,13 @@ class WebhookDeliveries(Objects[WebhookDelivery]):
             disable: whether the endpoint is to receive no more.
         """
         values = {"id": identifier, "owner": owner, "patch": orjson.dumps(patch).decode(), "disable": disable}
-        await self._database.execute(_SETTLE, values)
+        if disable:
+            details = {"fields": ["enabled"]}
+            await perform(
+                self._database, _SETTLE, values, lambda row: Act("webhook_endpoint.updated", row[0], row[1], details)
+            )
+        else:
+            await self._database.execute(_SETTLE, values)
 
     async def release(self, owner: str) -> None:
         """Let go of every claim of `owner`, so that others can go on at once."""
