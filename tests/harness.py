@@ -61,7 +61,7 @@ def empty(conninfo: str) -> None:
         "webhook_endpoints",
         "webhook_deliveries",
     )
-    completions = ("chat_completions", "usage_records")
+    completions = ("chat_completions", "usage_records", "code_sessions", "spend_months", "spend_limits")
     outside = ("connections", "consents")
     knowledge = ("files", "uploads", "vector_stores", "loose_blobs")
     chunks = ("chunks", "chunk_vectors", "chunk_words", "word_lists", "gone_files")

@@ -90,6 +90,14 @@ class RateLimited(ApiError):
         self.type = type
 
 
+class InsufficientQuota(RateLimited):
+    """429: the project has reached its spend limit; trying again does not help."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="insufficient_quota", retry_after=None)
+        self.code = "insufficient_quota"
+
+
 class ServerFault(ApiError):
     """500: a defect of ours, told without its insides."""
 

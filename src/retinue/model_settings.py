@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from decimal import Decimal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -31,6 +32,9 @@ DEFAULT_ALIASES = {
     "gpt-image-*": "default-image",
     "chatgpt-image-latest": "default-image",
 }
+
+#: An amount of US dollars.
+Price = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=16, decimal_places=9)]
 
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?"
 _HTTP_URL = re.compile(rf"https?://{_HOST}(/[^\s?#]*)?")
@@ -134,6 +138,14 @@ class ModelSettings(UpstreamSettings):
     guidance_scale: float | None = Field(default=None, ge=0, le=50)
     #: Parameters beyond OpenAI's that requests may carry and that are passed on, such as `top_k`.
     pass_on: list[str] = Field(default_factory=list[str])
+    #: US dollars for a million tokens of prompts.
+    input_price: Price = Decimal(0)
+    #: The same for tokens that the server had in its cache. Unset: `input_price`.
+    cached_input_price: Price | None = None
+    #: The same for tokens of answers.
+    output_price: Price = Decimal(0)
+    #: US dollars for a picture.
+    image_price: Price = Decimal(0)
 
     @model_validator(mode="after")
     def _complete(self) -> ModelSettings:

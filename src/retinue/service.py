@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from .accounts.erasing import Erasing
+from .accounts.budgets import Budgets
 from .accounts.keys import Keys
+from .accounts.prices import SetPrices
 from .accounts.usage import UsageMeter
 from .egress import Egress
 from .inference.embeddings import Embedders
@@ -55,7 +57,10 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         embedders, images = Embedders(models, settings), Images(models, settings)
         rerankers, ingest = Rerankers(models), Ingest(store, embedders, settings)
         search = Search(store, embedders, rerankers)
-        usage = UsageMeter(store.usage)
+        usage = UsageMeter(
+            store.usage, SetPrices(models, settings), Budgets(store.spend_limits), run_days=settings.usage_run_days
+        )
+        store.queue.sweep_too(usage.sweep)
         made = await stack.enter_async_context(tools(store, search, models, images, egress, usage, settings))
         # What listens to notices is made before the store is opened.
         keys = Keys(store.accounts, store.notices)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,7 @@ from .model_settings import (
     DEFAULT_EMBEDDING_MODEL,
     DEFAULT_MODEL,
     ModelSettings,
+    Price,
     header_text,
     http_url,
 )
@@ -312,6 +314,16 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=1_000_000, ge=1)
     #: Tokens, of prompts and answers together, that a project may use by these calls in a minute, in one process.
     tokens_per_minute: int = Field(default=1_000_000_000, ge=1)
+    #: Days for which usage is known by thread and run; then it is added up without them.
+    usage_run_days: float = Field(default=30, ge=1)
+    #: US dollars for a code interpreter session: the code of a thread within an hour.
+    code_session_price: Price = Decimal("0.03")
+    #: US dollars for a GB (2^30 bytes) in vector stores for a day.
+    vector_storage_price: Price = Decimal("0.10")
+    #: US dollars for a search in files.
+    file_search_price: Price = Decimal(0)
+    #: US dollars for a search of the web.
+    web_search_price: Price = Decimal(0)
     #: Most messages that may wait on one thread for the end of its run.
     max_queued_messages: int = Field(default=100, ge=1)
     #: Seconds for which the answer to a request with an `Idempotency-Key` is kept.

@@ -96,7 +96,7 @@ async def test_each_call_of_a_run_is_recorded(api: Api, server: Server, upstream
     await api.post(f"{run_path(run)}/submit_tool_outputs", {"tool_outputs": [{"tool_call_id": call, "output": "rain"}]})
     run = await api.until(run, "completed")
     assert run["usage"]["total_tokens"] == 280
-    assert await settled(server, 2) == {(False, "runs"): Used(2, 250, 0, 30, 0)}
+    assert await settled(server, 2) == {(True, "runs"): Used(2, 250, 0, 30, 0)}
 
 
 async def test_a_refused_request_is_not_recorded(api: Api, server: Server, upstream: ScriptedUpstream):

@@ -177,6 +177,7 @@ def _close(schema: Any, *, slot: bool) -> None:
 #: Fields that Retinue adds to official objects, by schema and path: docs/extensions.md tells of each.
 ADDED: tuple[tuple[str, str, Json], ...] = (
     ("Model", "retinue", {"type": "object"}),
+    ("RunObject", "cost", {"type": ["object", "null"]}),
     (
         "RunStepDetailsToolCallsFileSearchObject",
         "file_search.queries",

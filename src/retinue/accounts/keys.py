@@ -38,15 +38,30 @@ def _hash(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
+@dataclass(slots=True, eq=False)
+class Origin:
+    """The run for which something is asked."""
+
+    assistant: str
+    thread: str
+    run: str
+    #: Nano-dollars that what was asked for it has cost so far.
+    spent: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: a project, and the API key by which."""
 
     #: Empty for an admin key, which is of the organization.
     project: str
-    #: The key's id; empty where the server itself asks for the project.
+    #: The key's id; empty where the server itself asks for the project. Of a run, the key that created it.
     key: str = ""
     scopes: Sequence[str] = EVERYTHING
+    #: The id of the person whose key it is; empty where that is nobody.
+    user: str = ""
+    #: None outside runs.
+    origin: Origin | None = None
 
     def require(self, method: str, path: str) -> None:
         """See to it that the caller may send such a request.

@@ -31,7 +31,9 @@ class Metering:
 
         Raises:
             RateLimited: the project has used up its minute.
+            InsufficientQuota: it has reached its spend limit.
         """
+        self.usage.require(caller)
         return Metered(self, caller, endpoint, model, tokens)
 
 

@@ -1,4 +1,4 @@
-"""Usage records: what each key uses of each model, added up in memory and written once a second."""
+"""Usage records: who uses what, and what it costs, added up in memory and written once a second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import structlog
 from ..errors import Unavailable
 from ..store.ids import new_id
 from ..store.usage import UsageKey, UsageRecords, Used
+from .budgets import Budgets
 from .keys import Caller
+from .prices import FREE, Prices
 
 log = structlog.get_logger(__name__)
 
@@ -25,18 +27,41 @@ _BATCH = 250
 #: Most records that wait for a database that is away; usage that would need a further one is lost.
 _MOST_WAITING = 20_000
 
-#: By which way a model was asked; `runs` are calls of the run engine, `vector_stores` rewrite queries of searches.
+#: By which way a model was asked; `runs` are calls of the run engine, `vector_stores` rewrite queries of searches. The
+#: last three ask no model: searches of files and of the web, and code interpreter sessions.
 Endpoint = Literal[
-    "chat.completions", "completions", "embeddings", "rerank", "moderations", "images", "vector_stores", "runs"
+    "chat.completions",
+    "completions",
+    "embeddings",
+    "rerank",
+    "moderations",
+    "images",
+    "vector_stores",
+    "runs",
+    "file_search",
+    "web_search",
+    "code_interpreter",
 ]
 
 
 class UsageMeter:
     """Adds up what is used in this process. A process that is killed loses what it had not yet written."""
 
-    def __init__(self, records: UsageRecords) -> None:
-        """`records`: where usage is written."""
+    def __init__(
+        self, records: UsageRecords, prices: Prices = FREE, budgets: Budgets | None = None, *, run_days: float = 30
+    ) -> None:
+        """Describe the meter.
+
+        Args:
+            records: where usage is written.
+            prices: what it costs.
+            budgets: what projects may spend; None: anything.
+            run_days: days after which the usage of single runs is added up.
+        """
         self._records = records
+        self._prices = prices
+        self._budgets = budgets
+        self._run_days = run_days
         self._writer = new_id("proc_")
         self._waiting: dict[UsageKey, Used] = {}
         #: What is being written. It stays as it is until the database has said that it has it.
@@ -61,29 +86,44 @@ class UsageMeter:
                     "usage was not recorded: the database is away", records=len(self._waiting) + len(self._batch)
                 )
 
+    def require(self, caller: Caller) -> None:
+        """See to it that a caller's project may spend more. What other processes spent last may not be known yet.
+
+        Raises:
+            InsufficientQuota: it has reached its limit of this month.
+        """
+        if self._budgets:
+            self._budgets.require(caller.project)
+
     def record(
         self,
         caller: Caller,
         endpoint: Endpoint,
-        model: str,
+        model: str = "",
         *,
         prompt_tokens: int = 0,
         cached_tokens: int = 0,
         completion_tokens: int = 0,
         images: int = 0,
     ) -> None:
-        """Count one call of a model.
+        """Count one use. What it costs is fixed now, and counts for its run too.
 
         Args:
             caller: who asked.
             endpoint: by which way.
-            model: the model that served.
+            model: the model that served, if one did.
             prompt_tokens: tokens of the prompt, cached ones included.
             cached_tokens: how many of them the model's server had kept from earlier calls.
             completion_tokens: tokens of the answer.
             images: pictures that were made.
         """
-        key = UsageKey(caller.project, int(time.time()) // 60, caller.key, endpoint, model)
+        cached_tokens = min(cached_tokens, prompt_tokens)
+        cost = self._prices.cost(endpoint, model, prompt_tokens, cached_tokens, completion_tokens, images)
+        minute, origin = int(time.time()) // 60, caller.origin
+        key = UsageKey(caller.project, minute, caller.key, endpoint, model, caller.user)
+        if origin:
+            origin.spent += cost
+            key = key._replace(assistant=origin.assistant, thread=origin.thread, run=origin.run)
         used = self._waiting.get(key)
         if used is None:
             if len(self._waiting) >= _MOST_WAITING:
@@ -95,11 +135,27 @@ class UsageMeter:
         used.cached_tokens += cached_tokens
         used.completion_tokens += completion_tokens
         used.images += images
+        used.cost += cost
+        if self._budgets:
+            self._budgets.spend(caller.project, cost)
+
+    async def sweep(self) -> None:
+        """Once an hour: put the storage of vector stores on the books, and add up what old runs used.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        if await self._records.count_storage(self._prices.storage):
+            while await self._records.fold(self._run_days):
+                pass
 
     async def _keep_writing(self) -> None:
         while True:
             await asyncio.sleep(_EVERY)
             await self._write()
+            if self._budgets:
+                with contextlib.suppress(Unavailable):
+                    await self._budgets.refresh()
 
     async def _write(self) -> None:
         """Write all that waits, in batches; what the database does not take now stays for the next time."""

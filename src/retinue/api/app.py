@@ -39,6 +39,7 @@ from . import (
     organization,
     rerank,
     runs,
+    spend_limits,
     stored_completions,
     system,
     text_completions,
@@ -46,6 +47,7 @@ from . import (
     tokenize,
     transfer,
     uploads,
+    usage,
     v1,
     validation,
     vector_search,
@@ -62,7 +64,7 @@ log = structlog.get_logger(__name__)
 _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
-    *(moderations, webhooks, connections, organization, system),
+    *(moderations, webhooks, connections, organization, usage, spend_limits, system),
     *(audit, data_controls),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.

@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
+from ..accounts.keys import Caller
 from ..errors import InvalidRequest
 from ..runs.engine import Engine
 from ..runs.events import EventStream
@@ -84,6 +85,11 @@ async def _page(
     return PageQuery(limit=limit, order=order, after=after, before=before)
 
 
+async def _caller(request: Request) -> Caller:
+    return request.scope["caller"]
+
+
+TheCaller = Annotated[Caller, Depends(_caller)]
 ProjectId = Annotated[str, Depends(_project)]
 TheStore = Annotated[Store, Depends(_store)]
 TheEngine = Annotated[Engine, Depends(_engine)]

@@ -20,6 +20,7 @@ from .http import (
     JsonRoute,
     Page,
     ProjectId,
+    TheCaller,
     TheEngine,
     TheStore,
     ok,
@@ -50,20 +51,20 @@ def check_tool_outputs(body: ToolOutputsSubmit, settings: Settings) -> None:
 
 @router.post("/runs", response_model=Run)
 async def create_thread_and_run(
-    body: ThreadAndRunCreate, request: Request, project: ProjectId, engine: TheEngine, shown: Shown
+    body: ThreadAndRunCreate, request: Request, caller: TheCaller, engine: TheEngine, shown: Shown
 ) -> Response:
     """Create a thread and run an assistant on it."""
     stream = EventStream(shown) if body.stream else None
-    return _answer(await engine.create_with_thread(project, body, stream), stream, request)
+    return _answer(await engine.create_with_thread(caller, body, stream), stream, request)
 
 
 @router.post("/{thread_id}/runs", response_model=Run)
 async def create_run(
-    thread_id: str, body: RunCreate, request: Request, project: ProjectId, engine: TheEngine, shown: Shown
+    thread_id: str, body: RunCreate, request: Request, caller: TheCaller, engine: TheEngine, shown: Shown
 ) -> Response:
     """Run an assistant on a thread."""
     stream = EventStream(shown) if body.stream else None
-    return _answer(await engine.create(project, thread_id, body, stream), stream, request)
+    return _answer(await engine.create(caller, thread_id, body, stream), stream, request)
 
 
 @router.get("/{thread_id}/runs", response_model=ObjectList[Run])

@@ -45,6 +45,8 @@ async def search_vector_store(
     )
     if not found:
         await _check(store, project, vector_store_id)
+    metering: Metering = request.app.state.metering
+    metering.usage.record(request.scope["caller"], "file_search")
     return ok(SearchResults(search_query=queries, data=list(map(_result, found))))
 
 

@@ -12,9 +12,10 @@ from typing import Any, Literal, Protocol
 
 import structlog
 
-from ..accounts.keys import Caller
+from ..accounts.keys import Caller, Origin
+from ..accounts.prices import dollars
 from ..accounts.usage import UsageMeter
-from ..errors import ApiError, ContextOverflow, ModelError, Unavailable
+from ..errors import ApiError, ContextOverflow, InsufficientQuota, ModelError, Unavailable
 from ..inference.chat import ChatRequest, Finished, Json, TextDelta
 from ..inference.models import Models, ServedModel
 from ..settings import Settings
@@ -24,7 +25,7 @@ from ..tools import functions
 from ..tools.tool import Offered, Toolbox
 from ..wire.common import WireObject
 from ..wire.events import EventName
-from ..wire.runs import CompletionUsage, LastError, Run, RunIncompleteDetails, RunStatus
+from ..wire.runs import Amount, CompletionUsage, LastError, Run, RunIncompleteDetails, RunStatus
 from ..wire.steps import RunStep
 from . import context, images
 from .calls import storable
@@ -86,6 +87,8 @@ class Driver:
         """
         self.run = claim.run
         self._project = claim.project
+        self._origin = Origin(self.run.assistant_id, self.run.thread_id, self.run.id, self.run.spent)
+        self._caller = Caller(self._project, self.run.key, user=self.run.user, origin=self._origin)
         self._steps = list(claim.steps)
         self._models = models
         self._store = store
@@ -180,7 +183,7 @@ class Driver:
                 room = context.room(self.run, self._steps, self._tools, self._window)
                 allowed = turn.begin_allowed()
                 await self._commit({}, ["in_progress"], keep_lease=True, turn=turn)
-                await serve(self._project, self.run, turn.calls_before, allowed, turn, room)
+                await serve(self._caller, self.run, turn.calls_before, allowed, turn, room)
                 turn.finish_calls()
                 await self._commit({}, ["in_progress"], keep_lease=True, turn=turn)
                 turn.emit_end()
@@ -226,6 +229,10 @@ class Driver:
 
     async def _listen(self, model: ServedModel, turn: Turn, request: ChatRequest) -> Finished:
         finished: Finished | None = None
+        try:
+            self._meter.require(self._caller)
+        except InsufficientQuota as error:
+            raise ModelError(error.message, status=error.status, run_code="rate_limit_exceeded") from error
         async with aclosing(model.backend.stream(request)) as answer:
             async for event in answer:
                 if isinstance(event, TextDelta):
@@ -241,7 +248,7 @@ class Driver:
         if finished is None:
             raise ModelError("The model's server ended without a word.")
         self._meter.record(
-            Caller(self._project),
+            self._caller,
             "runs",
             model.name,
             prompt_tokens=finished.usage.prompt_tokens,
@@ -289,7 +296,7 @@ class Driver:
             raise ModelError(f"The run has made {len(self._steps)} steps and did not come to an answer.")
         turn.complete(usage)
         room = context.room(self.run, [*self._steps, *turn.steps], self._tools, self._window)
-        await serve(self._project, self.run, turn.calls_before, turn.pending(), turn, room)
+        await serve(self._caller, self.run, turn.calls_before, turn.pending(), turn, room)
         if action := turn.ask_client():
             patch = change("requires_action", required_action=action.model_dump())
             await self._commit(patch, sources("requires_action"), keep_lease=False, turn=turn)
@@ -330,6 +337,7 @@ class Driver:
         patch = change(
             status,
             usage=self._used().model_dump(),
+            cost=Amount(value=dollars(self._origin.spent)).model_dump(),
             incomplete_details=incomplete.model_dump() if incomplete else None,
             last_error=last_error.model_dump() if last_error else None,
         )
@@ -341,7 +349,9 @@ class Driver:
         if status == "cancelled":
             if self._turn:
                 self._turn.emit_end(completed_only=True)
-            cancelling = self.run.model_copy(update={"status": "cancelling", "cancelled_at": None, "usage": None})
+            cancelling = self.run.model_copy(
+                update={"status": "cancelling", "cancelled_at": None, "usage": None, "cost": None}
+            )
             self.emit("thread.run.cancelling", cancelling, "cancelling")
         if self._turn:
             self._turn.emit_end()
@@ -374,7 +384,7 @@ class Driver:
             commit = Commit(
                 run=self.run.id,
                 project=self._project,
-                patch=patch,
+                patch={**patch, "spent": self._origin.spent},
                 sources=from_statuses,
                 owner=self._owner,
                 next_owner=self._owner if keep_lease else None,

@@ -11,6 +11,7 @@ from itertools import chain
 
 import structlog
 
+from ..accounts.keys import Caller
 from ..accounts.usage import UsageMeter
 from ..errors import ApiError, InvalidRequest, Unavailable
 from ..inference.models import Models
@@ -90,11 +91,11 @@ class Engine:
 
     # --- what clients ask for
 
-    async def create(self, project: str, thread_id: str, body: RunCreate, stream: EventStream | None = None) -> Run:
+    async def create(self, caller: Caller, thread_id: str, body: RunCreate, stream: EventStream | None = None) -> Run:
         """Create a run on a thread, and see to it that it is driven.
 
         Args:
-            project: the caller's project.
+            caller: who asks.
             thread_id: the thread.
             body: what the client asks for.
             stream: where a client reads the events; such a run is driven here.
@@ -103,19 +104,21 @@ class Engine:
             NotFound: there is no such assistant, thread or model.
             InvalidRequest: the thread has an active run, or the request contradicts itself.
         """
+        project = caller.project
         assistant = await self._store.assistants.get(project, body.assistant_id)
         served = self._models.resolve(body.model or assistant.model)
         run = compose.run(body, thread_id, assistant, served.name, self._settings.run_expiry)
         messages = [compose.message(thread_id, one) for one in body.additional_messages or ()]
         check_images([new.message for new in messages], served)
         await resources.attach(self._store, project, thread_id, body.additional_messages or ())
-        await self._take_on(project, run, messages, None, stream)
+        await self._take_on(caller, run, messages, None, stream)
         return run
 
     async def create_with_thread(
-        self, project: str, body: ThreadAndRunCreate, stream: EventStream | None = None
+        self, caller: Caller, body: ThreadAndRunCreate, stream: EventStream | None = None
     ) -> Run:
         """Create a thread and a run on it, both or neither. As `create` otherwise."""
+        project = caller.project
         assistant = await self._store.assistants.get(project, body.assistant_id)
         served = self._models.resolve(body.model or assistant.model)
         wanted = body.thread or ThreadCreate()
@@ -125,7 +128,7 @@ class Engine:
         run = compose.run(body, thread.id, assistant, served.name, self._settings.run_expiry)
         check_images([new.message for new in messages], served)
         thread.tool_resources = await resources.of_new_thread(self._store, project, wanted)
-        await self._take_on(project, run, messages, thread, stream)
+        await self._take_on(caller, run, messages, thread, stream)
         return run
 
     async def submit(
@@ -236,7 +239,7 @@ class Engine:
 
     async def _take_on(
         self,
-        project: str,
+        caller: Caller,
         run: Run,
         messages: Sequence[NewMessage],
         thread: Thread | None,
@@ -244,7 +247,8 @@ class Engine:
     ) -> None:
         """Keep a new run, and see to it that it is driven, here or from the queue."""
         here = self._is_driven_here(stream)
-        await self._store.runs.add(project, run, messages, owner=self._owner if here else None, thread=thread)
+        run.key, run.user = caller.key, caller.user
+        await self._store.runs.add(caller.project, run, messages, owner=self._owner if here else None, thread=thread)
         if stream:
             if thread:
                 stream.send("thread.created", thread, "created")

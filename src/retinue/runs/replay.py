@@ -209,7 +209,16 @@ def _run_end(run: Run, *, cancelling: bool) -> Iterator[Event]:
 def _run(run: Run, status: Any, at: str, **fields: Any) -> Event:
     """The run as it was then."""
     blank: dict[str, Any] = dict.fromkeys(
-        ("required_action", "usage", "last_error", "incomplete_details", "completed_at", "failed_at", "cancelled_at")
+        (
+            "required_action",
+            "usage",
+            "cost",
+            "last_error",
+            "incomplete_details",
+            "completed_at",
+            "failed_at",
+            "cancelled_at",
+        )
     )
     if status in ("created", "queued") and at in ("created", moment("queued", 0)):
         blank["started_at"] = None

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 import orjson
 import structlog
 
+from ..accounts.keys import Caller
 from ..errors import ApiError, InvalidRequest
 from ..inference.chat import Json
 from ..tools.tool import Scope, Served
@@ -35,11 +36,11 @@ class Shown(Protocol):
 _LEAST_ROOM = 256
 
 
-async def serve(project: str, run: Run, before: int, pending: Sequence[Pending], shown: Shown, room: int) -> None:
+async def serve(caller: Caller, run: Run, before: int, pending: Sequence[Pending], shown: Shown, room: int) -> None:
     """Run calls, all at once. Whatever goes wrong with one is told to the model; the run goes on.
 
     Args:
-        project: the run's project.
+        caller: for whom: the run's project, and the run as their origin.
         run: the run.
         before: how many calls the run has made before this answer.
         pending: the calls.
@@ -49,7 +50,7 @@ async def serve(project: str, run: Run, before: int, pending: Sequence[Pending],
     share = max(_LEAST_ROOM, room // (2 * max(1, len(pending))))
     async with asyncio.TaskGroup() as group:
         for one in pending:
-            group.create_task(_serve(one, Scope(project, run, before + one.index, share), shown))
+            group.create_task(_serve(one, Scope(caller, run, before + one.index, share), shown))
 
 
 async def _serve(pending: Pending, scope: Scope, shown: Shown) -> None:

@@ -7,6 +7,7 @@ from ..wire.retention import Retention
 from .accounts import Accounts
 from .audit import Audit
 from .blobs import Blobs
+from .books import Books
 from .chat_completions import ChatCompletions, StoredMessages
 from .chunks import Chunks
 from .connections import Connections
@@ -23,6 +24,7 @@ from .retention import RetentionRules
 from .runs import Runs, Steps
 from .search import ChunkSearch
 from .secretbox import SecretBox
+from .spending import SpendLimits
 from .transfer import Transfers
 from .uploads import Uploads
 from .usage import UsageRecords
@@ -78,6 +80,8 @@ class Store:
         )
         self.chat_completion_messages = StoredMessages(self.database)
         self.usage = UsageRecords(self.database)
+        self.books = Books(self.database)
+        self.spend_limits = SpendLimits(self.database)
         self.generated_images = GeneratedImages(self.blobs, loose, self.secrets, keep=settings.image_url_expiry)
         self.connections = Connections(self.database)
         self.webhook_endpoints = WebhookEndpoints(self.database)

@@ -1,17 +1,34 @@
-"""What was used of models, as rows."""
+"""What was used, and what it cost, as rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from .database import Database
 
-#: Adds a batch, unless it has been added already. In the order of the primary key, so that processes that add to the
-#: same rows wait for each other instead of locking each other out.
-_ADD = """
+#: In the order of the primary key, in which all who write lock rows: processes that add to the same rows wait for each
+#: other instead of locking each other out.
+_KEY = "minute, project_id, endpoint, key_id, model, user_id, assistant_id, thread_id, run_id"
+_COUNTS = ("requests", "prompt_tokens", "cached_tokens", "completion_tokens", "images", "byte_seconds", "cost")
+_ADDED_UP = f"on conflict ({_KEY}) do update set " + ", ".join(
+    f"{name} = usage_records.{name} + excluded.{name}" for name in _COUNTS
+)
+_SUMS = ", ".join(f"sum({name})" for name in _COUNTS)
+
+#: What uses cost, by month. After the records, and in the order of this key, for the same reason.
+_SPEND = """
+    insert into spend_months (project_id, month, cost)
+    select project_id, date_trunc('month', minute, 'UTC'), sum(cost) from {used} where cost > 0
+    group by 1, 2 order by 1, 2
+    on conflict (project_id, month) do update set cost = spend_months.cost + excluded.cost
+"""
+
+#: Adds a batch, unless it has been added already.
+_ADD = f"""
     with news as (
         insert into usage_writers (id, batch) values (%(writer)s, %(batch)s)
         on conflict (id) do update set batch = excluded.batch, written_at = now()
@@ -19,46 +36,103 @@ _ADD = """
         returning id
     ), gone as (
         delete from usage_writers where written_at < now() - interval '1 day' and id <> %(writer)s
+    ), used as materialized (
+        select given.* from news, unnest(
+            %(minute)s::timestamptz[], %(project)s::text[], %(endpoint)s::text[], %(key)s::text[], %(model)s::text[],
+            %(user)s::text[], %(assistant)s::text[], %(thread)s::text[], %(run)s::text[], %(requests)s::bigint[],
+            %(prompt)s::bigint[], %(cached)s::bigint[], %(completion)s::bigint[], %(images)s::bigint[],
+            array_fill(0, array[cardinality(%(run)s::text[])]), %(cost)s::bigint[]
+        ) as given ({_KEY}, {", ".join(_COUNTS)})
+    ), spent as (
+        {_SPEND.format(used="used")}
     )
-    insert into usage_records (project_id, minute, key_id, endpoint, model, requests, prompt_tokens, cached_tokens,
-        completion_tokens, images)
-    select project, minute, key, endpoint, model, sum(requests), sum(prompt), sum(cached), sum(completion), sum(images)
-    from news, unnest(%(project)s::text[], %(minute)s::timestamptz[], %(key)s::text[], %(endpoint)s::text[],
-        %(model)s::text[], %(requests)s::bigint[], %(prompt)s::bigint[], %(cached)s::bigint[], %(completion)s::bigint[],
-        %(images)s::bigint[])
-        as used (project, minute, key, endpoint, model, requests, prompt, cached, completion, images)
-    group by 1, 2, 3, 4, 5
-    order by 1, 2, 3, 4, 5
-    on conflict (project_id, minute, key_id, endpoint, model) do update set
-        requests = usage_records.requests + excluded.requests,
-        prompt_tokens = usage_records.prompt_tokens + excluded.prompt_tokens,
-        cached_tokens = usage_records.cached_tokens + excluded.cached_tokens,
-        completion_tokens = usage_records.completion_tokens + excluded.completion_tokens,
-        images = usage_records.images + excluded.images
-"""
+    insert into usage_records ({_KEY}, {", ".join(_COUNTS)})
+    select {_KEY}, {_SUMS} from used group by {_KEY} order by {_KEY} {_ADDED_UP}
+"""  # noqa: S608
 
 _TOTALS = """
     select key_id, endpoint, model, sum(requests)::bigint, sum(prompt_tokens)::bigint, sum(cached_tokens)::bigint,
-        sum(completion_tokens)::bigint, sum(images)::bigint
+        sum(completion_tokens)::bigint, sum(images)::bigint, sum(cost)::bigint
     from usage_records where project_id = %(project)s and minute >= %(since)s
     group by 1, 2, 3 order by 1, 2, 3
 """
 
+#: Begins a session unless the thread has had one for less than an hour.
+_BEGIN_SESSION = """
+    insert into code_sessions (thread_id, begun_at)
+    select id, now() from threads where id = %(thread)s and project_id = %(project)s
+    on conflict (thread_id) do update set begun_at = excluded.begun_at
+    where code_sessions.begun_at <= now() - interval '1 hour'
+    returning thread_id
+"""
+
+#: What vector stores hold now counts for all the time since the last count, each hour of the clock by itself.
+_COUNT_STORAGE = f"""
+    with due as materialized (
+        select counted_at as since, now() as until from storage_counts
+        where counted_at <= now() - interval '1 hour' for update skip locked
+    ), counted as (
+        update storage_counts set counted_at = until from due
+    ), held as (
+        select project_id, sum(usage_bytes) as bytes from vector_store_files
+        where usage_bytes > 0 and exists (select from due) group by project_id
+    ), hours as (
+        select greatest(since, hour) as begun, least(until, hour + interval '1 hour') as ended
+        from due, generate_series(date_trunc('hour', since, 'UTC'), until, interval '1 hour') as hour
+    ), pieces as (
+        select date_trunc('minute', begun) as minute, project_id,
+            round(bytes * extract(epoch from ended - begun)) as byte_seconds,
+            round(bytes * extract(epoch from ended - begun) * %(price)s::numeric) as cost
+        from hours, held where ended > begun
+    ), spent as (
+        {_SPEND.format(used="pieces")}
+    ), added as (
+        insert into usage_records ({_KEY}, {", ".join(_COUNTS)})
+        select minute, project_id, 'vector_storage', '', '', '', '', '', '', 0, 0, 0, 0, 0, byte_seconds, cost
+        from pieces order by minute, project_id {_ADDED_UP}
+    )
+    select from due
+"""  # noqa: S608
+
+#: Adds up what old runs used, without the threads and runs. So many rows at once that others need not wait.
+_FOLD = f"""
+    with old as (
+        delete from usage_records where ctid = any(array(
+            select ctid from usage_records
+            where run_id <> '' and minute < now() - %(days)s * interval '1 day' order by minute limit 5000
+        ))
+        returning *
+    ), folded as (
+        insert into usage_records ({_KEY}, {", ".join(_COUNTS)})
+        select minute, project_id, endpoint, key_id, model, user_id, assistant_id, '', '', {_SUMS} from old
+        group by minute, project_id, endpoint, key_id, model, user_id, assistant_id
+        order by minute, project_id, endpoint, key_id, model, user_id, assistant_id {_ADDED_UP}
+    )
+    select count(*) from old
+"""  # noqa: S608
+
 #: Most characters of a model's name here: rows of an index are bounded.
 _LONGEST_NAME = 256
+#: The most that a column takes: what a model's server says is no reason to lose the rest of a batch.
+_MOST = 2**53
 
 
 class UsageKey(NamedTuple):
-    """Who used what, and when: what usage is added up by."""
+    """Who used what, when and for what: what usage is added up by."""
 
     project: str
     #: Minutes since 1970.
     minute: int
-    #: The id of the API key; empty where the server itself asked, for a run.
+    #: The id of the API key; empty where the server itself asked.
     key: str
     endpoint: str
-    #: The model that served.
+    #: The model that served; empty where none did.
     model: str
+    user: str = ""
+    #: These three are empty outside runs.
+    assistant: str = ""
+    thread: str = ""
+    run: str = ""
 
 
 @dataclass(slots=True)
@@ -72,6 +146,8 @@ class Used:
     cached_tokens: int = 0
     completion_tokens: int = 0
     images: int = 0
+    #: In nano-dollars.
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +185,16 @@ class UsageRecords:
                 "key": [key.key for key in keys],
                 "endpoint": [key.endpoint for key in keys],
                 "model": [_storable(key.model) for key in keys],
+                "user": [key.user for key in keys],
+                "assistant": [key.assistant for key in keys],
+                "thread": [key.thread for key in keys],
+                "run": [key.run for key in keys],
                 "requests": [count.requests for count in counts],
-                "prompt": [count.prompt_tokens for count in counts],
-                "cached": [count.cached_tokens for count in counts],
-                "completion": [count.completion_tokens for count in counts],
-                "images": [count.images for count in counts],
+                "prompt": [min(count.prompt_tokens, _MOST) for count in counts],
+                "cached": [min(count.cached_tokens, _MOST) for count in counts],
+                "completion": [min(count.completion_tokens, _MOST) for count in counts],
+                "images": [min(count.images, _MOST) for count in counts],
+                "cost": [min(count.cost, _MOST) for count in counts],
             },
         )
 
@@ -124,6 +205,28 @@ class UsageRecords:
             Total(key, endpoint, model, Used(*counts))
             for key, endpoint, model, *counts in await self._database.rows(_TOTALS, values)
         ]
+
+    async def begin_session(self, project: str, thread: str) -> bool:
+        """Whether code that runs now in a thread begins a session: those before began more than an hour ago."""
+        return await self._database.row(_BEGIN_SESSION, {"project": project, "thread": thread}) is not None
+
+    async def count_storage(self, price: Decimal) -> bool:
+        """Put on the books what vector stores have held since the last count, if that was an hour ago.
+
+        However many processes call this, and however often they are restarted, all time is counted once.
+
+        Args:
+            price: nano-dollars for keeping one byte for one second.
+
+        Returns:
+            Whether the hour was over.
+        """
+        return await self._database.row(_COUNT_STORAGE, {"price": price}) is not None
+
+    async def fold(self, days: float) -> int:
+        """Add up some of what runs used so many days ago, without their threads and runs; says how many rows."""
+        row = await self._database.row(_FOLD, {"days": days})
+        return int(row[0]) if row else 0
 
 
 def _storable(name: str) -> str:

@@ -46,14 +46,14 @@ async def tools(
 ) -> AsyncGenerator[Tools]:
     """All of them, for as long as the block runs. Sandboxes start with the first code."""
     sandboxes = Sandboxes(settings)
-    interpreter, browsing = CodeInterpreter(store, sandboxes, settings), WebBrowsing(egress, settings)
+    interpreter, browsing = CodeInterpreter(store, sandboxes, usage, settings), WebBrowsing(egress, usage, settings)
     access = Access(store, egress, settings)
     actions, mcp = Actions(store, access, egress, settings), Mcp(store, access, egress, settings)
     store.notices.on(DELETED, lambda names: interpreter.forget(*names.split(" ")))
     try:
         toolbox = Toolbox(
             [
-                FileSearch(store, search, models, settings),
+                FileSearch(store, search, models, usage, settings),
                 interpreter,
                 browsing,
                 ImageGenerator(store, images, egress, usage, settings),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from pydantic_core import from_json
 
+from ..accounts.usage import UsageMeter
 from ..errors import InvalidRequest
 from ..inference.chat import Json
 from ..sandbox.manager import Key, Sandboxes
@@ -77,9 +78,10 @@ class CodeInterpreter:
 
     type = "code_interpreter"
 
-    def __init__(self, store: Store, sandboxes: Sandboxes, settings: Settings) -> None:
+    def __init__(self, store: Store, sandboxes: Sandboxes, usage: UsageMeter, settings: Settings) -> None:
         self._store = store
         self._sandboxes = sandboxes
+        self._usage = usage
         self._settings = settings
         self._folders: dict[Key, _Folder] = {}
         self._forgetting: set[asyncio.Task[None]] = set()
@@ -107,6 +109,8 @@ class CodeInterpreter:
         try:
             await self._sandboxes.start()
             async with self._sandboxes.session(scope.project, scope.run.thread_id) as session:
+                if await self._store.usage.begin_session(scope.project, scope.run.thread_id):
+                    self._usage.record(scope.caller, "code_interpreter")
                 folder = await self._bring(scope, session)
                 before = {file.name: file for file in await session.list()}
                 done, result = await self._run(scope, session, call.id, code, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..accounts.usage import UsageMeter
 from ..errors import InvalidRequest
 from ..inference.chat import Json
 from ..inference.models import Models
@@ -42,10 +43,11 @@ class FileSearch:
 
     type = "file_search"
 
-    def __init__(self, store: Store, search: Search, models: Models, settings: Settings) -> None:
+    def __init__(self, store: Store, search: Search, models: Models, usage: UsageMeter, settings: Settings) -> None:
         self._store = store
         self._search = search
         self._models = models
+        self._usage = usage
         self._settings = settings
 
     async def functions(self, project: str, run: Run, wanted: FileSearchTool) -> list[ServerFunction]:
@@ -77,6 +79,7 @@ class FileSearch:
         if found is None:
             limit = options.max_num_results or (_FEW if context <= _SMALL_CONTEXT else _MANY)
             found = await self._search.search(project, stores, queries, limit, threshold=threshold)
+        self._usage.record(scope.caller, "file_search")
         passages = fitting(found, scope.number, min(_MOST_TOLD, scope.room))
         shown = FileSearchCall(
             queries=queries,

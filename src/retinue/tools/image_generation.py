@@ -8,7 +8,6 @@ import binascii
 
 from pydantic import ValidationError
 
-from ..accounts.keys import Caller
 from ..accounts.usage import UsageMeter
 from ..egress import Egress
 from ..errors import InvalidRequest, ModelError, NotFound
@@ -71,6 +70,7 @@ class ImageGenerator:
                 f"pictures cannot be made on this server. {error.message} Tell the user so; do not try again."
             ) from error
         request = _request(arguments, model)
+        self._usage.require(scope.caller)
         try:
             async with asyncio.timeout(self._settings.image_timeout):
                 answer = await self._images.answer(model, ImageCall("generations", request), scope.project)
@@ -79,7 +79,7 @@ class ImageGenerator:
         except TimeoutError as error:
             raise InvalidRequest("drawing the picture took too long. Try a simpler or smaller one.") from error
         self._usage.record(
-            Caller(scope.project),
+            scope.caller,
             "images",
             model.name,
             prompt_tokens=answer.usage.input_tokens if answer.usage else 0,

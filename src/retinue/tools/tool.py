@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from ..accounts.keys import Caller
 from ..errors import ApiError
 from ..inference.chat import Json
 from ..wire.runs import Run
@@ -26,16 +27,21 @@ class Scope:
     """For what a tool works.
 
     Attributes:
-        project: the project.
-        run: its run.
+        caller: who it is for: a project, and one of its runs.
+        run: the run.
         number: of the call, among all tool calls of the run, from 0.
         room: tokens that what the model is told may have.
     """
 
-    project: str
+    caller: Caller
     run: Run
     number: int
     room: int
+
+    @property
+    def project(self) -> str:
+        """The run's project."""
+        return self.caller.project
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,13 @@ class CompletionUsage(WireObject):
     total_tokens: int
 
 
+class Amount(WireObject):
+    """An amount of money."""
+
+    value: float
+    currency: Literal["usd"] = "usd"
+
+
 class TruncationStrategy(WireRequest):
     """Which messages of the thread the model sees."""
 
@@ -84,7 +91,7 @@ class TruncationStrategy(WireRequest):
 class Run(WireObject):
     """One execution of an assistant on a thread."""
 
-    internal: ClassVar[frozenset[str]] = frozenset({"reasoning_effort"})
+    internal: ClassVar[frozenset[str]] = frozenset({"reasoning_effort", "key", "user", "spent"})
 
     id: str
     object: Literal["thread.run"] = "thread.run"
@@ -105,6 +112,8 @@ class Run(WireObject):
     tools: list[Tool] = Field(default_factory=list[Tool])
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
     usage: CompletionUsage | None = None
+    #: What the run cost, once it has ended; an extension.
+    cost: Amount | None = None
     temperature: float | None = 1.0
     top_p: float | None = 1.0
     max_prompt_tokens: int | None = None
@@ -114,6 +123,11 @@ class Run(WireObject):
     parallel_tool_calls: bool = True
     response_format: ResponseFormat = "auto"
     reasoning_effort: ReasoningEffort | None = None
+    #: The ids of the API key that created the run and of the person whose it is.
+    key: str = ""
+    user: str = ""
+    #: Nano-dollars that it has cost so far.
+    spent: int = 0
 
 
 class _RunOptions(WireRequest):

@@ -52,7 +52,7 @@ async def create_thread_and_run(
     """Create a thread and run an assistant on it."""
     file_ids = await assistant_files.of_id(store, project, body.assistant_id)
     stream = _stream(body.stream, file_ids)
-    run = await engine.create_with_thread(project, requests.thread_and_run_create(body), stream)
+    run = await engine.create_with_thread(request.scope["caller"], requests.thread_and_run_create(body), stream)
     return _answer(run, file_ids, request, stream)
 
 
@@ -63,7 +63,7 @@ async def create_run(
     """Run an assistant on a thread."""
     file_ids = await assistant_files.of_id(store, project, body.assistant_id)
     stream = _stream(body.stream, file_ids)
-    run = await engine.create(project, thread_id, requests.run_create(body), stream)
+    run = await engine.create(request.scope["caller"], thread_id, requests.run_create(body), stream)
     return _answer(run, file_ids, request, stream)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...accounts.usage import UsageMeter
 from ...egress import Egress
 from ...errors import InvalidRequest
 from ...inference.chat import Json
@@ -59,7 +60,8 @@ class WebBrowsing:
 
     type = "web_browsing"
 
-    def __init__(self, egress: Egress, settings: Settings) -> None:
+    def __init__(self, egress: Egress, usage: UsageMeter, settings: Settings) -> None:
+        self._usage = usage
         self._settings = settings
         self._pages = Pages(egress, settings)
         self._provider = Provider(settings) if settings.search_provider != "none" else None
@@ -98,6 +100,7 @@ class WebBrowsing:
         query = _words(arguments, "query")
         visit = self._begin(scope)
         visit.page = await self._provider.search(query)
+        self._usage.record(scope.caller, "web_search")
         return None, told(visit.page, 0, scope.room)
 
     async def _open(self, scope: Scope, arguments: Json) -> _Told:

@@ -1,0 +1,80 @@
+"""Spend limits of projects, as rows, with what has been spent of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .database import Database, Row
+
+_MONTH = "date_trunc('month', now(), 'UTC')"
+#: Nano-dollars of a cent.
+CENT = 10_000_000
+
+_SHOWN = f"""
+    project_id, threshold, coalesce((
+        select cost from spend_months where spend_months.project_id = spend_limits.project_id and month = {_MONTH}
+    ), 0), warned is not distinct from {_MONTH}
+"""  # noqa: S608
+_ALL = f"select {_SHOWN} from spend_limits"  # noqa: S608
+_ONE = f"select {_SHOWN} from spend_limits where project_id = %(project)s"  # noqa: S608
+_SET = f"""
+    insert into spend_limits (project_id, threshold) values (%(project)s, %(threshold)s)
+    on conflict (project_id) do update set threshold = excluded.threshold, warned = null
+    returning {_SHOWN}
+"""  # noqa: S608
+_DELETE = "delete from spend_limits where project_id = %(project)s returning project_id"
+_WARN = f"""
+    update spend_limits set warned = {_MONTH}
+    where project_id = %(project)s and warned is distinct from {_MONTH} returning project_id
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class SpendLimitRow:
+    """How much a project may cost in a month, and what it has cost in this one."""
+
+    project: str
+    #: In cents.
+    threshold: int
+    #: In nano-dollars.
+    spent: int
+    #: Whether somebody was warned this month.
+    warned: bool
+
+    @property
+    def share(self) -> float:
+        """How much of the limit has been spent: 1 or more where it has been reached."""
+        return self.spent / (self.threshold * CENT) if self.threshold else 1.0
+
+
+class SpendLimits:
+    """The spend limits of projects."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def all(self) -> list[SpendLimitRow]:
+        """Those of all projects that have one."""
+        return [SpendLimitRow(*row) for row in await self._database.rows(_ALL, {})]
+
+    async def get(self, project: str) -> SpendLimitRow | None:
+        """A project's limit, if it has one."""
+        return _made(await self._database.row(_ONE, {"project": project}))
+
+    async def set(self, project: str, threshold: int) -> SpendLimitRow:
+        """Limit what a project may cost in a month, in cents, or change its limit."""
+        row = _made(await self._database.row(_SET, {"project": project, "threshold": threshold}))
+        assert row is not None  # noqa: S101 (an insertion returns its row)
+        return row
+
+    async def delete(self, project: str) -> bool:
+        """Lift a project's limit; False if it has none."""
+        return await self._database.row(_DELETE, {"project": project}) is not None
+
+    async def warn(self, project: str) -> bool:
+        """Whether the caller is the one, of all processes, who warns of this project this month."""
+        return await self._database.row(_WARN, {"project": project}) is not None
+
+
+def _made(row: Row | None) -> SpendLimitRow | None:
+    return SpendLimitRow(*row) if row else None
