@@ -61,13 +61,14 @@ def empty(conninfo: str) -> None:
         "webhook_endpoints",
         "webhook_deliveries",
     )
-    completions = ("chat_completions", "usage_records", "code_sessions", "spend_months", "spend_limits")
+    completions = ("chat_completions", "usage_records", "code_sessions")
+    limits = ("spend_months", "spend_limits", "rate_buckets")
     outside = ("connections", "consents")
     knowledge = ("files", "uploads", "vector_stores", "loose_blobs")
     chunks = ("chunks", "chunk_vectors", "chunk_words", "word_lists", "gone_files")
     queue = ("procrastinate_periodic_defers", "procrastinate_jobs")
     administration = ("audit_log", "erasures", "retention_rules")
-    tables = (*objects, *outside, *knowledge, *chunks, *completions, *queue, *administration)
+    tables = (*objects, *outside, *knowledge, *chunks, *completions, *limits, *queue, *administration)
     with psycopg.connect(conninfo) as connection:
         connection.execute("set local retinue.forget_audit_log = 'on'")
         connection.execute("update retention_walk set project_id = '', position = 0, due_at = now()")

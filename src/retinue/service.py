@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from .accounts.erasing import Erasing
 from .accounts.budgets import Budgets
 from .accounts.keys import Keys
+from .accounts.limits import Limits
 from .accounts.prices import SetPrices
+from .accounts.quotas import ProjectQuotas, Quotas
 from .accounts.usage import UsageMeter
 from .egress import Egress
 from .inference.embeddings import Embedders
@@ -40,6 +42,7 @@ class Service:
     engine: Engine
     egress: Egress
     usage: UsageMeter
+    limits: Limits
     connections: ConnectionRegistry
 
 
@@ -61,13 +64,17 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
             store.usage, SetPrices(models, settings), Budgets(store.spend_limits), run_days=settings.usage_run_days
         )
         store.queue.sweep_too(usage.sweep)
-        made = await stack.enter_async_context(tools(store, search, models, images, egress, usage, settings))
+        quotas = ProjectQuotas(store.limit_rows, store.notices, Quotas.of_settings(settings))
+        limits = Limits(store.rate_buckets, quotas)
+        made = await stack.enter_async_context(tools(store, search, models, images, egress, usage, limits, settings))
         # What listens to notices is made before the store is opened.
         keys = Keys(store.accounts, store.notices)
-        engine, deliverer = Engine(store, models, settings, made.toolbox, usage), Deliverer(store, egress, settings)
+        engine = Engine(store, models, settings, made.toolbox, usage, quotas)
+        deliverer = Deliverer(store, egress, settings)
         await store.open()
         stack.push_async_callback(store.close)
         stack.push_async_callback(usage.stop)
+        stack.push_async_callback(limits.stop)
         stack.push_async_callback(models.close)
         stack.push_async_callback(embedders.close)
         stack.push_async_callback(images.close)
@@ -76,6 +83,7 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         stack.push_async_callback(deliverer.stop)
         stack.push_async_callback(engine.stop)
         usage.start()
+        limits.start()
         await models.start()
         store.vector_index.start()
         ingest.start()
@@ -86,5 +94,6 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         if work:
             deliverer.start()
         yield Service(
-            store, keys, models, embedders, rerankers, search, images, engine, egress, usage, made.connections
+            *(store, keys, models, embedders, rerankers, search, images, engine, egress, usage, limits),
+            made.connections,
         )

@@ -310,10 +310,29 @@ class Settings(BaseSettings):
     max_moderation_inputs: int = Field(default=32, ge=1)
     #: Most characters, of all inputs together, that a chat model is asked to judge in such a request.
     max_moderation_characters: int = Field(default=32_000, ge=1)
-    #: Calls of models that a project may make in a minute, in one process.
-    requests_per_minute: int = Field(default=1_000_000, ge=1)
-    #: Tokens, of prompts and answers together, that a project may use by these calls in a minute, in one process.
-    tokens_per_minute: int = Field(default=1_000_000_000, ge=1)
+    #: Calls of models that a project may make in a minute.
+    requests_per_minute: int = Field(default=1_000_000, ge=1, le=10**12)
+    #: Tokens, of prompts and answers together, that a project may use by these calls in a minute.
+    tokens_per_minute: int = Field(default=1_000_000_000, ge=1, le=10**12)
+    #: The same in a day. Unset, here and below: as many as one likes.
+    requests_per_day: int | None = Field(default=None, ge=1, le=10**12)
+    tokens_per_day: int | None = Field(default=None, ge=1, le=10**12)
+    #: What each API key may have of these.
+    key_requests_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    key_tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    key_requests_per_day: int | None = Field(default=None, ge=1, le=10**12)
+    key_tokens_per_day: int | None = Field(default=None, ge=1, le=10**12)
+    #: What each person may have of these, with all keys of a project together.
+    user_requests_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    user_tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    user_requests_per_day: int | None = Field(default=None, ge=1, le=10**12)
+    user_tokens_per_day: int | None = Field(default=None, ge=1, le=10**12)
+    #: Runs of a project that are worked on at once; further ones stay `queued`.
+    max_concurrent_runs: int | None = Field(default=None, ge=1, le=10**12)
+    #: Seconds for which the code of a project may run in a day.
+    sandbox_seconds_per_day: int | None = Field(default=None, ge=1, le=10**12)
+    #: Most bytes of a project's files and vector stores together.
+    max_storage_bytes: int | None = Field(default=None, ge=1, le=2**53)
     #: Days for which usage is known by thread and run; then it is added up without them.
     usage_run_days: float = Field(default=30, ge=1)
     #: US dollars for a code interpreter session: the code of a thread within an hour.

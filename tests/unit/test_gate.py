@@ -14,6 +14,8 @@ from retinue.accounts.limits import Limits
 from retinue.api.middleware import Gate
 from retinue.errors import AuthenticationFailed, ModelError, RateLimited, Unavailable
 
+from ..limiting import limits_of
+
 CALLER = Caller("proj_a", "key_1")
 MOST, MOST_LARGER = 100, 1000
 
@@ -33,10 +35,10 @@ class Exchange:
             app,
             organization="acme",
             max_body_bytes=lambda path: MOST_LARGER if path == "/v1/files" else MOST,
-            limits=limits or Limits(10, 1000, clock=lambda: 0),
             limited={"/v1/embeddings"},
             signed="/v1/pictures/",
         )
+        self._limits = limits or limits_of(10, 1000)
         self.scope: Scope = {}
         self.sent: list[Message] = []
         self.sending = asyncio.Event()
@@ -52,7 +54,7 @@ class Exchange:
             "path": path,
             "query_string": b"signature=s",
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
-            "app": SimpleNamespace(state=SimpleNamespace(keys=Keys())),
+            "app": SimpleNamespace(state=SimpleNamespace(keys=Keys(), limits=self._limits)),
         }
         body = [*pieces] or [b""]
 
@@ -126,10 +128,10 @@ async def test_limits_are_told_where_models_are_called():
 
 
 async def test_a_refused_call_says_when_to_come_again():
-    limits = Limits(2, 1000, clock=lambda: 0)
+    limits = limits_of(2, 1000)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        limits.admit(scope["caller"], 1)
+        await limits.admit(scope["caller"], "m", 1)
         await read(scope, receive, send)
 
     assert await Exchange(app, limits=limits).ask("/v1/embeddings") == 200

@@ -58,7 +58,7 @@ class Caller:
     #: The key's id; empty where the server itself asks for the project. Of a run, the key that created it.
     key: str = ""
     scopes: Sequence[str] = EVERYTHING
-    #: The id of the person whose key it is; empty where that is nobody.
+    #: The id of the person whose key it is; empty where it is a program's.
     user: str = ""
     #: None outside runs.
     origin: Origin | None = None

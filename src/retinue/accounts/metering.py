@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from .keys import Caller
-from .limits import Limits
+from .limits import Admission, Limits
 from .usage import Endpoint, UsageMeter
 
 #: The official `usage` object, of any endpoint.
@@ -20,7 +20,7 @@ class Metering:
         self.limits = limits
         self.usage = usage
 
-    def call(self, caller: Caller, endpoint: Endpoint, model: str, tokens: int) -> Metered:
+    async def call(self, caller: Caller, endpoint: Endpoint, model: str, tokens: int) -> Metered:
         """Let a call of a model in; to be used as a context manager around it.
 
         Args:
@@ -30,11 +30,12 @@ class Metering:
             tokens: what the call will take, by estimate.
 
         Raises:
-            RateLimited: the project has used up its minute.
-            InsufficientQuota: it has reached its spend limit.
+            RateLimited: a minute or a day is used up.
+            InsufficientQuota: the project has reached its spend limit.
+            Unavailable: the database is away, and so is what this process had taken ahead.
         """
         self.usage.require(caller)
-        return Metered(self, caller, endpoint, model, tokens)
+        return Metered(self, caller, endpoint, model, await self.limits.admit(caller, model, tokens))
 
 
 class Metered:
@@ -42,12 +43,14 @@ class Metered:
 
     __slots__ = ("_admission", "_caller", "_endpoint", "_metering", "_model", "images", "usage")
 
-    def __init__(self, metering: Metering, caller: Caller, endpoint: Endpoint, model: str, tokens: int) -> None:
+    def __init__(
+        self, metering: Metering, caller: Caller, endpoint: Endpoint, model: str, admission: Admission
+    ) -> None:
         self._metering = metering
         self._caller = caller
         self._endpoint: Endpoint = endpoint
         self._model = model
-        self._admission = metering.limits.admit(caller, tokens)
+        self._admission = admission
         #: The official usage, once it is known.
         self.usage: Usage | None = None
         #: Pictures made.

@@ -14,7 +14,6 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from .. import __version__
-from ..accounts.limits import Limits
 from ..accounts.metering import Metering
 from ..completions.service import ChatCompletions
 from ..completions.text.service import TextCompletions
@@ -37,6 +36,7 @@ from . import (
     models,
     moderations,
     organization,
+    rate_limits,
     rerank,
     runs,
     spend_limits,
@@ -64,7 +64,7 @@ log = structlog.get_logger(__name__)
 _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
-    *(moderations, webhooks, connections, organization, usage, spend_limits, system),
+    *(moderations, webhooks, connections, organization, rate_limits, usage, spend_limits, system),
     *(audit, data_controls),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
@@ -116,7 +116,6 @@ class _Application(FastAPI):
             once,
             organization=settings.organization,
             max_body_bytes=_body_limits(settings),
-            limits=self.state.limits,
             limited=_MODEL_CALLS,
             signed=images.CONTENT_PREFIX,
             keyless={CALLBACK_PATH},
@@ -139,8 +138,8 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with running(settings, conninfo, work=settings.serve_worker) as service:
             app.state.store, app.state.models, app.state.engine = service.store, service.models, service.engine
-            app.state.keys = service.keys
-            metering = app.state.metering = Metering(limits, service.usage)
+            app.state.keys, app.state.limits = service.keys, service.limits
+            metering = app.state.metering = Metering(service.limits, service.usage)
             app.state.embedders, app.state.rerankers = service.embedders, service.rerankers
             app.state.search = service.search
             app.state.moderations = Moderations(service.models, settings)
@@ -166,7 +165,6 @@ def create_app(
         redoc_url=None,
     )
     app.state.settings = settings
-    app.state.limits = limits = Limits(settings.requests_per_minute, settings.tokens_per_minute)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/chat/completions", tags=["Chat"], route_class=Lea
 async def create_chat_completion(request: Request, body: ChatCompletionCreate) -> Response:
     """Have a model answer a conversation, whole or as a stream of chunks."""
     chat: ChatCompletions = request.app.state.chat_completions
-    opened = chat.open(body, await request.json(), len(await request.body()), request.scope["caller"])
+    opened = await chat.open(body, await request.json(), len(await request.body()), request.scope["caller"])
     headers = {"openai-model": opened.model.name}
     if body.stream:
         return await AnswerStream.begin(chat.stream(opened), headers, request.app.state.settings.stream_keep_alive)

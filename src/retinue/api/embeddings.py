@@ -31,7 +31,7 @@ async def create_embeddings(request: Request, body: EmbeddingCreate) -> Response
     embedder = embedders.find(body.model)
     tokens = _estimate(body, request.app.state.settings)
     encoding = body.encoding_format or "float"
-    with metering.call(request.scope["caller"], "embeddings", embedder.name, tokens) as metered:
+    with await metering.call(request.scope["caller"], "embeddings", embedder.name, tokens) as metered:
         embedded = await embedder.embed(
             body.inputs,
             caller=request.scope["project"],

@@ -123,7 +123,7 @@ async def _answer(request: Request, store: Store, call: ImageCall, *, stream: bo
     project: str = request.scope["project"]
     tokens = estimate_tokens(call.fields.get("prompt", ""))
     metering: Metering = request.app.state.metering
-    metered = metering.call(request.scope["caller"], "images", model.name, tokens)
+    metered = await metering.call(request.scope["caller"], "images", model.name, tokens)
     headers = {"openai-model": model.name}
     if stream:
         events = _stream(images.events(model, call, project), metered)

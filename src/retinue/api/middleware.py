@@ -47,7 +47,6 @@ class Gate:
         *,
         organization: str,
         max_body_bytes: Callable[[str], int],
-        limits: Limits,
         limited: Collection[str],
         signed: str,
         keyless: Collection[str] = (),
@@ -58,14 +57,12 @@ class Gate:
             app: the application.
             organization: what answers name as their organization.
             max_body_bytes: from a path to the most bytes of a request's body.
-            limits: the limits of model calls.
             limited: paths that call models; their answers tell of the limits.
             signed: how paths begin that need no key, because their addresses are signed.
             keyless: paths that need none, because people's browsers are sent there.
         """
         self._app = app
         self._max_body_bytes = max_body_bytes
-        self._limits = limits
         self._limited = limited
         self._signed = signed
         self._keyless = keyless
@@ -93,7 +90,7 @@ class Gate:
                 scope["project"] = caller.project
                 acting(_actor(caller, scope, headers))
                 if path in self._limited:
-                    answering.limits, answering.project = self._limits, caller.project
+                    answering.limits, answering.caller = scope["app"].state.limits, caller
             receive = _bounded(headers, receive, self._max_body_bytes(path))
             await self._app(scope, receive, answering.send)
         except Exception as error:
@@ -105,7 +102,7 @@ class Gate:
 class _Answering:
     """An answer on its way: its head gets the headers that every answer has."""
 
-    __slots__ = ("_began", "_headers", "_send", "begun", "limits", "project", "request_id")
+    __slots__ = ("_began", "_headers", "_send", "begun", "caller", "limits", "request_id")
 
     def __init__(self, send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self._send = send
@@ -113,9 +110,9 @@ class _Answering:
         self._began = time.perf_counter()
         self.request_id = b"req_%032x" % random.getrandbits(128)
         self.begun = False
-        #: Where the answer tells of limits: these, as they are for this project.
+        #: Where the answer tells of limits: these, as they are for this caller.
         self.limits: Limits | None = None
-        self.project = ""
+        self.caller = Caller("")
 
     async def send(self, message: Message) -> None:
         """Pass a message on."""
@@ -129,7 +126,7 @@ class _Answering:
                 *self._headers,
             ]
             if self.limits:
-                headers += self.limits.headers(self.project)
+                headers += self.limits.headers(self.caller)
         await self._send(message)
 
 

@@ -21,7 +21,7 @@ async def create_moderation(request: Request, body: ModerationCreate) -> Respons
     metering: Metering = request.app.state.metering
     moderator = moderations.find(body.model)
     estimate = sum(map(estimate_tokens, body.texts))
-    with metering.call(request.scope["caller"], "moderations", moderator.model.name, estimate) as metered:
+    with await metering.call(request.scope["caller"], "moderations", moderator.model.name, estimate) as metered:
         moderation, usage = await moderations.judge(moderator, body, request.scope["project"])
         metered.usage = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
     return ok(moderation, {"openai-model": moderator.model.name})

@@ -24,7 +24,7 @@ async def create_ranking(request: Request, body: RerankCreate) -> Response:
     reranker = rerankers.named(body.model)
     texts = body.texts
     tokens = _estimate(body.query, texts, request.app.state.settings)
-    with metering.call(request.scope["caller"], "rerank", reranker.name, tokens) as metered:
+    with await metering.call(request.scope["caller"], "rerank", reranker.name, tokens) as metered:
         scores = await reranker.rank(body.query, texts, caller=request.scope["project"])
         metered.usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     order = sorted(range(len(texts)), key=lambda index: -scores[index])[: body.top_n]

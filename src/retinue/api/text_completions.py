@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/completions", tags=["Completions"], route_class=L
 async def create_completion(request: Request, body: TextCompletionCreate) -> Response:
     """Have a model go on with a text, whole or as a stream of pieces."""
     completions: TextCompletions = request.app.state.text_completions
-    opened = completions.open(body, await request.json(), len(await request.body()), request.scope["caller"])
+    opened = await completions.open(body, await request.json(), len(await request.body()), request.scope["caller"])
     headers = {"openai-model": opened.model.name}
     if body.stream:
         events = completions.stream(opened)

@@ -41,6 +41,7 @@ async def import_project(
     """Take in an export, all of it or nothing."""
     settings: Settings = request.app.state.settings
     pieces = _received(request, settings.transfer_idle)
+    await store.storage.require(project, 1)
     imported = await load(store, settings, project, pieces, keep_ids=ids == "keep")
     body = {
         "object": "import",

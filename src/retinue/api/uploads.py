@@ -49,6 +49,7 @@ async def create_upload(body: UploadCreate, request: Request, project: ProjectId
         raise InvalidRequest(
             f"Invalid 'bytes': the file is larger than the limit of {settings.max_upload_bytes} bytes.", param="bytes"
         )
+    await store.storage.require(project, body.bytes)
     now = int(time.time())
     upload = Upload(
         id=new_id("upload_"),

@@ -70,7 +70,7 @@ async def _rewritten(request: Request, queries: list[str]) -> list[str]:
     except ModelNotFound:
         return queries
     estimate = sum(map(estimate_tokens, queries))
-    with metering.call(request.scope["caller"], "vector_stores", model.name, estimate) as metered:
+    with await metering.call(request.scope["caller"], "vector_stores", model.name, estimate) as metered:
         made = await rewrite(queries, model, request.scope["project"], settings.rewrite_timeout)
         metered.usage = {
             "prompt_tokens": made.usage.prompt_tokens,

@@ -48,7 +48,7 @@ class ChatCompletions:
         self._models = models
         self._metering = metering
 
-    def open(self, request: ChatCompletionCreate, raw: Json, size: int, caller: Caller) -> Opened:
+    async def open(self, request: ChatCompletionCreate, raw: Json, size: int, caller: Caller) -> Opened:
         """Look whether a request can be worked on. What it returns must be passed to `whole` or `stream`.
 
         Args:
@@ -63,7 +63,7 @@ class ChatCompletions:
         model = self._models.resolve(request.model)
         asked = prepare(request, raw, model)
         tokens = size // BYTES_A_TOKEN
-        metered = self._metering.call(caller, "chat.completions", model.name, tokens + asked.tokens)
+        metered = await self._metering.call(caller, "chat.completions", model.name, tokens + asked.tokens)
         return Opened(request, asked, model, Answer(request, asked, model), metered, caller, tokens)
 
     async def whole(self, opened: Opened) -> Json:

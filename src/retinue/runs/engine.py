@@ -12,6 +12,7 @@ from itertools import chain
 import structlog
 
 from ..accounts.keys import Caller
+from ..accounts.quotas import ProjectQuotas
 from ..accounts.usage import UsageMeter
 from ..errors import ApiError, InvalidRequest, Unavailable
 from ..inference.models import Models
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 
 #: The channel on which the process that drives a run is told to stop.
 _CANCELLING = "run_cancelling"
+#: Seconds after which a streamed run that must wait for others of its project tries again.
+_TRY_AGAIN = 0.2
 
 
 @dataclass(slots=True)
@@ -55,12 +58,22 @@ class _Drive:
 class Engine:
     """All that happens to runs in one process."""
 
-    def __init__(self, store: Store, models: Models, settings: Settings, toolbox: Toolbox, meter: UsageMeter) -> None:
+    def __init__(
+        self,
+        store: Store,
+        models: Models,
+        settings: Settings,
+        toolbox: Toolbox,
+        meter: UsageMeter,
+        quotas: ProjectQuotas,
+    ) -> None:
         self._store = store
         self._models = models
         self._settings = settings
         self._toolbox = toolbox
         self._meter = meter
+        self._quotas = quotas
+        self._waking: set[asyncio.Task[None]] = set()
         #: Who this process is, on the leases it holds.
         self._owner = new_id("proc_")
         self._drives: dict[str, _Drive] = {}
@@ -272,9 +285,12 @@ class Engine:
     async def _drive(self, run_id: str, drive: _Drive, stream: EventStream | None) -> None:
         """Drive a run, whatever happens, to where it has ended, waits, or is someone else's."""
         try:
-            claim = await self._store.runs.claim(run_id, self._owner, change("in_progress"), sources("in_progress"))
+            claim = await self._claim(run_id, stream)
             if claim:
-                await self._drive_claimed(claim, drive, stream)
+                try:
+                    await self._drive_claimed(claim, drive, stream)
+                finally:
+                    self._wake_next(claim.project)
         except (asyncio.CancelledError, LeaseLost) as stop:
             if not await self._settle_cancelled(run_id, drive, stream, stop):
                 log.info("drive stopped", run=run_id, lease_lost=isinstance(stop, LeaseLost))
@@ -288,6 +304,36 @@ class Engine:
             self._drives.pop(run_id, None)
             if stream:
                 stream.close()
+
+    async def _claim(self, run_id: str, stream: EventStream | None) -> Claim | None:
+        """Begin to drive a run; None if another does, or if it must wait for others of its project.
+
+        Where a client reads along, the run waits here; else whoever ends one of the others puts it on the queue, or the
+        sweep does.
+        """
+        runs = self._store.runs
+        while True:
+            claim = await runs.claim(run_id, self._owner, change("in_progress"), sources("in_progress"))
+            if claim or (await runs.renew(self._owner, [run_id])).get(run_id) != "queued":
+                return claim
+            if stream is None:
+                await runs.let_wait(run_id, self._owner)
+                # Whoever ended a run just before this one was seen to wait has not woken it.
+                return await runs.claim(run_id, self._owner, change("in_progress"), sources("in_progress"))
+            await asyncio.sleep(_TRY_AGAIN)
+
+    def _wake_next(self, project: str) -> None:
+        """A run of the project is no longer worked on: another one that had to wait may begin."""
+        if not self._stopping:
+            task = asyncio.create_task(self._wake(project))
+            self._waking.add(task)
+            task.add_done_callback(self._waking.discard)
+
+    async def _wake(self, project: str) -> None:
+        with contextlib.suppress(ApiError):
+            limited = (await self._quotas.of(project)).concurrent_runs is not None
+            if limited and (run := await self._store.runs.next_waiting(project)):
+                await self._store.queue.defer_run(run)
 
     async def _drive_claimed(self, claim: Claim, drive: _Drive, stream: EventStream | None) -> None:
         driver = drive.driver = self._driver(claim, stream)

@@ -15,6 +15,7 @@ from .database import Connection, Database
 from .ids import new_id
 from .loose_blobs import TAKEN, LooseBlobs
 from .objects import Objects
+from .storage import Storage
 
 #: The key of a file's blob is the file's id, in a folder of its own.
 _KEY = "'files/' || id"
@@ -22,9 +23,13 @@ _KEY = "'files/' || id"
 #: Seconds after which a file for a batch expires unless its upload says otherwise.
 _BATCH_EXPIRY = 30 * 86_400
 
-#: The file takes over its blob, unless the sweep was quicker.
+#: The file takes over its blob, unless the sweep was quicker, or the project may not store so much.
 _ADD = f"""
-    with taken as (delete from loose_blobs where {TAKEN} returning key)
+    with taken as (
+        delete from loose_blobs
+        where {TAKEN} and coalesce(storage_left(%(project)s, %(most)s::bigint) >= %(size)s, true)
+        returning key
+    )
     insert into files (id, project_id, body) select %(id)s, %(project)s, %(body)s::jsonb from taken
 """  # noqa: S608
 
@@ -94,11 +99,12 @@ def blob_of(file: str) -> str:
 class Files(Objects[FileObject]):
     """Files of a project."""
 
-    def __init__(self, database: Database, loose: LooseBlobs, *, upload_timeout: float) -> None:
+    def __init__(self, database: Database, loose: LooseBlobs, storage: Storage, *, upload_timeout: float) -> None:
         """`upload_timeout`: seconds within which content becomes a file; it is deleted after twice that."""
         super().__init__(database, "files", FileObject, "file")
         self._delete = _DELETE
         self._loose = loose
+        self._storage = storage
         self._upload_timeout = upload_timeout
 
     async def receive(
@@ -137,14 +143,23 @@ class Files(Objects[FileObject]):
             connection: the transaction that this belongs to, if to one.
 
         Raises:
-            InvalidRequest: the content was dropped meanwhile, because this came too late.
+            InvalidRequest: the content was dropped meanwhile, because this came too late; or the project may not store
+                so much.
         """
-        values = {"id": file.id, "key": blob_of(file.id), "project": project, "body": file.model_dump_json()}
+        values = {
+            "id": file.id,
+            "key": blob_of(file.id),
+            "project": project,
+            "body": file.model_dump_json(),
+            "size": file.bytes,
+            "most": self._storage.most,
+        }
         if connection:
             added = (await connection.execute(_ADD, values)).rowcount
         else:
             added = await self._database.execute(_ADD, values)
         if not added:
+            await self._storage.require(project, file.bytes, connection)
             raise InvalidRequest("The upload took too long. Please try again.")
 
     async def find(self, project: str, ids: Sequence[str]) -> dict[str, FileObject]:

@@ -63,6 +63,7 @@ _CLAIM = f"""
             lease_owner = %(owner)s, lease_expires_at = {_LEASE_END}
         where id = %(run)s and status = any(%(drivable)s)
             and (lease_owner is null or lease_owner = %(owner)s or lease_expires_at < now())
+            and may_run(id, %(most)s::bigint)
         returning id, project_id, status, body
     ), dropped_steps as (
         delete from steps using claimed
@@ -128,6 +129,18 @@ _RENEW = f"""
     )
     select id, status from runs where id = any(%(runs)s) and (lease_owner is null or lease_owner = %(owner)s)
 """  # noqa: S608
+
+_LET_WAIT = """
+    update runs set lease_owner = null, lease_expires_at = now()
+    where id = %(run)s and lease_owner = %(owner)s and status = 'queued'
+"""
+
+#: The run of a project that has waited longest, where fewer are worked on than may be.
+_NEXT = """
+    select id from runs
+    where project_id = %(project)s and status = 'queued' and (lease_owner is null or lease_expires_at < now())
+    order by position limit 1
+"""
 
 _RELEASE = """
     update runs set lease_owner = null, lease_expires_at = now() where lease_owner = %(owner)s
@@ -224,12 +237,21 @@ def has_active_run(thread: str, run: str) -> InvalidRequest:
 class Runs(Objects[Run]):
     """Runs of a thread."""
 
-    def __init__(self, database: Database, threads: Threads, queue: Queue, *, lease: float) -> None:
-        """`lease`: seconds that a lease lasts unless renewed."""
+    def __init__(self, database: Database, threads: Threads, queue: Queue, *, lease: float, most: int | None) -> None:
+        """Describe them.
+
+        Args:
+            database: where they are.
+            threads: whose they are.
+            queue: where runs wait that nobody drives.
+            lease: seconds that a lease lasts unless renewed.
+            most: runs of a project that are worked on at once, unless it has a limit of its own; None: any number.
+        """
         super().__init__(database, "runs", Run, "run", parent="thread_id")
         self._threads = threads
         self._queue = queue
         self._lease = lease
+        self._most = most
 
     async def add(
         self,
@@ -303,7 +325,8 @@ class Runs(Objects[Run]):
             drivable: statuses in which the run may be taken.
 
         Returns:
-            The run with its steps; None if its status is another, or it is driven by someone else.
+            The run with its steps; None if its status is another, or it is driven by someone else, or it is `queued`
+            and as many runs of its project are worked on as may be.
         """
         values = {
             "run": run,
@@ -312,6 +335,7 @@ class Runs(Objects[Run]):
             "patch": orjson.dumps(patch).decode(),
             "sources": list(sources),
             "drivable": list(drivable),
+            "most": self._most,
         }
         row = await self._database.row(_CLAIM, values)
         if row is None:
@@ -361,6 +385,15 @@ class Runs(Objects[Run]):
         """Renew the leases that `owner` holds on these runs; returns the status of each that no other has taken."""
         rows = await self._database.rows(_RENEW, {"owner": owner, "runs": list(runs), "lease": self._lease})
         return {str(row[0]): str(row[1]) for row in rows}
+
+    async def let_wait(self, run: str, owner: str) -> None:
+        """Let go of the lease on a run that must wait for others of its project."""
+        await self._database.execute(_LET_WAIT, {"run": run, "owner": owner})
+
+    async def next_waiting(self, project: str) -> str | None:
+        """The queued run of a project that has waited longest for a driver, if there is one."""
+        row = await self._database.row(_NEXT, {"project": project})
+        return row[0] if row else None
 
     async def release(self, owner: str) -> int:
         """Let go of every lease that `owner` holds, so that others can go on at once. Returns how many there were."""

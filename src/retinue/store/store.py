@@ -17,6 +17,7 @@ from .erasures import Erasures
 from .files import Files
 from .generated_images import GeneratedImages
 from .idempotency import IdempotencyKeys
+from .limits import LimitRows, RateBuckets
 from .loose_blobs import LooseBlobs
 from .notices import Notices
 from .queue import Queue
@@ -25,6 +26,7 @@ from .runs import Runs, Steps
 from .search import ChunkSearch
 from .secretbox import SecretBox
 from .spending import SpendLimits
+from .storage import Storage
 from .transfer import Transfers
 from .uploads import Uploads
 from .usage import UsageRecords
@@ -46,13 +48,18 @@ class Store:
         self.assistants = Assistants(self.database)
         self.threads = Threads(self.database)
         self.messages = Messages(self.database, self.threads)
-        self.runs = Runs(self.database, self.threads, self.queue, lease=settings.run_lease)
+        self.runs = Runs(
+            *(self.database, self.threads, self.queue), lease=settings.run_lease, most=settings.max_concurrent_runs
+        )
         self.steps = Steps(self.database)
         self.blobs = Blobs(settings.data / "blobs", settings.blob_store)
         loose = LooseBlobs(self.database, self.blobs)
-        self.files = Files(self.database, loose, upload_timeout=settings.upload_timeout)
+        self.storage = Storage(self.database, most=settings.max_storage_bytes)
+        self.files = Files(self.database, loose, self.storage, upload_timeout=settings.upload_timeout)
         self.uploads = Uploads(self.database, self.blobs, loose, self.files, upload_timeout=settings.upload_timeout)
-        self.vector_stores = VectorStores(self.database, self.queue, max_files=settings.max_vector_store_files)
+        self.vector_stores = VectorStores(
+            self.database, self.queue, self.storage, max_files=settings.max_vector_store_files
+        )
         self.vector_store_files = VectorStoreFiles(self.database)
         self.file_batches = FileBatches(self.database)
         self.chunks = Chunks(self.database)
@@ -82,6 +89,7 @@ class Store:
         self.usage = UsageRecords(self.database)
         self.books = Books(self.database)
         self.spend_limits = SpendLimits(self.database)
+        self.rate_buckets, self.limit_rows = RateBuckets(self.database), LimitRows(self.database)
         self.generated_images = GeneratedImages(self.blobs, loose, self.secrets, keep=settings.image_url_expiry)
         self.connections = Connections(self.database)
         self.webhook_endpoints = WebhookEndpoints(self.database)

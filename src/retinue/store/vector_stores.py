@@ -15,6 +15,7 @@ from .chunks import Claim
 from .database import Connection, Database
 from .objects import Objects
 from .queue import Queue
+from .storage import Storage
 
 #: The kind of job that makes a file of a vector store searchable. Its id is the file's position.
 INGEST = "ingest_file"
@@ -163,10 +164,11 @@ class Progress:
 class VectorStores(Objects[VectorStore]):
     """Vector stores of a project."""
 
-    def __init__(self, database: Database, queue: Queue, *, max_files: int) -> None:
+    def __init__(self, database: Database, queue: Queue, storage: Storage, *, max_files: int) -> None:
         """`max_files`: the most files in one store."""
         super().__init__(database, "vector_stores", VectorStore, "vector store", shown="shown(vector_stores)")
         self._queue = queue
+        self._storage = storage
         self._max_files = max_files
 
     async def add(self, project: str, store: VectorStore, files: Sequence[VectorStoreFile] = ()) -> None:
@@ -233,6 +235,8 @@ class VectorStores(Objects[VectorStore]):
             "ids": [file.id for file in files],
             "bodies": [file.model_dump_json() for file in files],
         }
+        # How much it will be is not known yet: whoever has anything left may go on.
+        await self._storage.require(project, 1, connection)
         others = await (await connection.execute(_MAKE_ROOM, values)).fetchone()
         if others and others[0] + len(files) > self._max_files:
             raise InvalidRequest(f"A vector store takes at most {self._max_files} files.")

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from ..accounts.limits import Limits
 from ..accounts.usage import UsageMeter
 from ..egress import Egress
 from ..inference.images import Images
@@ -42,11 +43,13 @@ async def tools(
     images: Images,
     egress: Egress,
     usage: UsageMeter,
+    limits: Limits,
     settings: Settings,
 ) -> AsyncGenerator[Tools]:
     """All of them, for as long as the block runs. Sandboxes start with the first code."""
     sandboxes = Sandboxes(settings)
-    interpreter, browsing = CodeInterpreter(store, sandboxes, usage, settings), WebBrowsing(egress, usage, settings)
+    interpreter = CodeInterpreter(store, sandboxes, usage, limits, settings)
+    browsing = WebBrowsing(egress, usage, settings)
     access = Access(store, egress, settings)
     actions, mcp = Actions(store, access, egress, settings), Mcp(store, access, egress, settings)
     store.notices.on(DELETED, lambda names: interpreter.forget(*names.split(" ")))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
+import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from pydantic_core import from_json
 
+from ..accounts.limits import Admission, Limits
 from ..accounts.usage import UsageMeter
-from ..errors import InvalidRequest
+from ..errors import InvalidRequest, RateLimited
 from ..inference.chat import Json
 from ..sandbox.manager import Key, Sandboxes
 from ..sandbox.session import Failure, FileInfo, FileRefused, Image, Output, Result, SandboxError, Session
@@ -78,8 +81,11 @@ class CodeInterpreter:
 
     type = "code_interpreter"
 
-    def __init__(self, store: Store, sandboxes: Sandboxes, usage: UsageMeter, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, sandboxes: Sandboxes, usage: UsageMeter, limits: Limits, settings: Settings
+    ) -> None:
         self._store = store
+        self._limits = limits
         self._sandboxes = sandboxes
         self._usage = usage
         self._settings = settings
@@ -106,6 +112,8 @@ class CodeInterpreter:
         code = arguments.get("code")
         if not isinstance(code, str) or not code.strip() or len(code) > _LONGEST:
             raise InvalidRequest(f"'code' must be Python of 1 to {_LONGEST} characters. Call the tool again.")
+        admission = await self._admit(scope.project)
+        began = time.monotonic()
         try:
             await self._sandboxes.start()
             async with self._sandboxes.session(scope.project, scope.run.thread_id) as session:
@@ -118,10 +126,27 @@ class CodeInterpreter:
                 kept, lost = await self._keep(scope, session, written)
         except SandboxError as error:
             raise InvalidRequest(str(error)) from error
+        finally:
+            admission.settle(math.ceil(time.monotonic() - began))
         notes = "\n".join(filter(None, [result.note, *folder.refused, lost]))
         output = _told(result, notes, kept, list(folder.given), scope.room)
         files = {FOLDER + name: file for name, file in folder.brought.items()} | kept
         return Served(done, output, files=files, failed=result.status != "ok")
+
+    async def _admit(self, project: str) -> Admission:
+        """Count the time of a call.
+
+        Raises:
+            InvalidRequest: there is no time left today.
+        """
+        try:
+            return await self._limits.admit_code(project)
+        except RateLimited as error:
+            minutes = math.ceil((error.retry_after or 0) / 60)
+            raise InvalidRequest(
+                "The code was not run: this project has used up the time that its code may run in a day. There is time "
+                f"again in about {minutes} min. Go on without code, and say so to the user."
+            ) from error
 
     async def _run(
         self, scope: Scope, session: Session, call_id: str, code: str, report: Report
@@ -149,8 +174,12 @@ class CodeInterpreter:
     async def _add(self, scope: Scope, outputs: list[CodeOutput], output: Output) -> None:
         """Add an output: pictures become files; texts that follow each other become one."""
         if isinstance(output, Image):
-            file = await keep_output(self._store, scope.project, f"image-{len(outputs)}.png", output.png)
-            outputs.append(ImageOutput(image=OutputFile(file_id=file.id)))
+            try:
+                file = await keep_output(self._store, scope.project, f"image-{len(outputs)}.png", output.png)
+            except InvalidRequest as error:
+                outputs.append(LogsOutput(logs=f"A picture was not kept: {error}\n"))
+            else:
+                outputs.append(ImageOutput(image=OutputFile(file_id=file.id)))
             return
         text = (output.traceback if isinstance(output, Failure) else output.text).replace("\x00", "\ufffd")
         if outputs and isinstance(outputs[-1], LogsOutput):
@@ -204,7 +233,7 @@ class CodeInterpreter:
             try:
                 content = session.read(file.name, most=left)
                 made = await keep_output(self._store, scope.project, file.name.rpartition("/")[2], content)
-            except FileRefused as error:
+            except (FileRefused, InvalidRequest) as error:
                 lost.append(f"The user does not get a file: {error}")
                 continue
             kept[FOLDER + file.name] = made.id

@@ -43,7 +43,7 @@ class TextCompletions:
         self._metering = metering
         self._local = LocalCompletions()
 
-    def open(self, request: TextCompletionCreate, raw: Json, size: int, caller: Caller) -> Opened:
+    async def open(self, request: TextCompletionCreate, raw: Json, size: int, caller: Caller) -> Opened:
         """Look whether a request can be worked on. What it returns must be passed to `whole` or `stream`.
 
         Args:
@@ -57,7 +57,7 @@ class TextCompletions:
         """
         model = self._models.resolve(request.model)
         asked = prepare(request, raw, model)
-        metered = self._metering.call(caller, "completions", model.name, size // BYTES_A_TOKEN + asked.tokens)
+        metered = await self._metering.call(caller, "completions", model.name, size // BYTES_A_TOKEN + asked.tokens)
         return Opened(asked, model, Answer(request, asked, model), metered, caller)
 
     async def whole(self, opened: Opened) -> Json:
