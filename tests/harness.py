@@ -68,7 +68,8 @@ def empty(conninfo: str) -> None:
     chunks = ("chunks", "chunk_vectors", "chunk_words", "word_lists", "gone_files")
     queue = ("procrastinate_periodic_defers", "procrastinate_jobs")
     administration = ("audit_log", "erasures", "retention_rules")
-    tables = (*objects, *outside, *knowledge, *chunks, *completions, *limits, *queue, *administration)
+    people = ("people", "invites", "first_links", "sign_in_attempts")
+    tables = (*objects, *people, *outside, *knowledge, *chunks, *completions, *limits, *queue, *administration)
     with psycopg.connect(conninfo) as connection:
         connection.execute("set local retinue.forget_audit_log = 'on'")
         connection.execute("update retention_walk set project_id = '', position = 0, due_at = now()")

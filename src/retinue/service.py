@@ -10,6 +10,7 @@ from .accounts.erasing import Erasing
 from .accounts.budgets import Budgets
 from .accounts.keys import Keys
 from .accounts.limits import Limits
+from .accounts.people import People
 from .accounts.prices import SetPrices
 from .accounts.quotas import ProjectQuotas, Quotas
 from .accounts.usage import UsageMeter
@@ -34,6 +35,7 @@ class Service:
 
     store: Store
     keys: Keys
+    people: People
     models: Models
     embedders: Embedders
     rerankers: Rerankers
@@ -68,7 +70,8 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         limits = Limits(store.rate_buckets, quotas)
         made = await stack.enter_async_context(tools(store, search, models, images, egress, usage, limits, settings))
         # What listens to notices is made before the store is opened.
-        keys = Keys(store.accounts, store.notices)
+        keys, people = Keys(store.accounts, store.notices), People(store, egress, settings)
+        stack.callback(people.close)
         engine = Engine(store, models, settings, made.toolbox, usage, quotas)
         deliverer = Deliverer(store, egress, settings)
         await store.open()
@@ -94,6 +97,6 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         if work:
             deliverer.start()
         yield Service(
-            *(store, keys, models, embedders, rerankers, search, images, engine, egress, usage, limits),
+            *(store, keys, people, models, embedders, rerankers, search, images, engine, egress, usage, limits),
             made.connections,
         )

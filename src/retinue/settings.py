@@ -91,6 +91,32 @@ class Settings(BaseSettings):
     #: What every answer names as `openai-organization`.
     organization: str = Field(default="retinue", pattern=r"^[A-Za-z0-9._-]{1,64}$")
 
+    # --- people and their pages
+    #: Whether people may sign in to web pages. Without, only the API is served.
+    pages: bool = True
+    #: Seconds without use after which somebody is signed out.
+    session_idle: float = Field(default=7 * 86_400, ge=1)
+    #: Seconds after which somebody is signed out in any case.
+    session_lifetime: float = Field(default=30 * 86_400, ge=1)
+    #: Tries to sign in that an account has within `sign_in_window`.
+    sign_in_attempts: int = Field(default=10, ge=1)
+    #: Tries to sign in that an address has within `sign_in_window`.
+    sign_in_address_attempts: int = Field(default=100, ge=1)
+    #: Seconds over which tries to sign in are counted.
+    sign_in_window: float = Field(default=900, ge=1)
+    #: Seconds for which an invite can be accepted.
+    invite_expiry: float = Field(default=7 * 86_400, ge=60)
+    #: The OpenID provider where people sign in: its issuer, a URL. Unset: none.
+    oidc_issuer: str | None = None
+    #: As what this server is registered there.
+    oidc_client_id: str | None = Field(default=None, pattern=r"^[!-~]{1,256}$")
+    #: The secret that goes with it. Unset: the client is a public one.
+    oidc_client_secret: SecretStr | None = None
+    #: Hosts beside the issuer's that its endpoints may be on.
+    oidc_hosts: list[str] = Field(default_factory=list[str])
+    #: Domains of email addresses whose owners may sign in by the provider without an invite.
+    oidc_domains: list[str] = Field(default_factory=list[str])
+
     # --- models
     #: Model that aliases named `default` lead to.
     default_model: str = DEFAULT_MODEL
@@ -367,12 +393,12 @@ class Settings(BaseSettings):
                     raise ValueError(f"'{entry}' is neither a network, nor an address, nor a host name") from None
         return value
 
-    @field_validator("sandbox_gateway", "public_url", "search_url", mode="after")
+    @field_validator("sandbox_gateway", "public_url", "search_url", "oidc_issuer", mode="after")
     @classmethod
     def _is_http(cls, value: str | None, info: ValidationInfo) -> str | None:
         return http_url(str(info.field_name), value)
 
-    @field_validator("sandbox_gateway_token", "search_key", mode="after")
+    @field_validator("sandbox_gateway_token", "search_key", "oidc_client_secret", mode="after")
     @classmethod
     def _fits_a_header(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         return header_text(str(info.field_name), value)
@@ -383,6 +409,12 @@ class Settings(BaseSettings):
             raise ValueError("search_provider `searxng` needs search_url: where the instance is")
         if self.search_provider in ("brave", "tavily") and not self.search_key:
             raise ValueError(f"search_provider `{self.search_provider}` needs search_key")
+        return self
+
+    @model_validator(mode="after")
+    def _client_of_issuer(self) -> Settings:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("oidc_issuer needs oidc_client_id: as what this server is registered there")
         return self
 
     @field_validator("data", "models_folder", mode="after")
@@ -404,6 +436,11 @@ class Settings(BaseSettings):
         data = named.get("data") or os.environ.get("RETINUE_DATA") or default_data_folder()
         toml = TomlConfigSettingsSource(settings_cls, config_file(Path(data).expanduser()))
         return init_settings, env_settings, toml
+
+    def browser_url(self) -> str:
+        """Where browsers reach this server, without a slash at the end. A port of 0 is not known here."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     def all_models(self) -> dict[str, ModelSettings]:
         """The configured models, and the built-in local ones that nothing configured replaces."""

@@ -13,8 +13,10 @@ import pytest
 from fastapi.routing import APIRoute
 
 from retinue.accounts.keys import Keys
+from retinue.accounts.sessions import csrf_token
 from retinue.settings import Settings
 from retinue.store.accounts import DEFAULT_PROJECT
+from retinue.store.people import Membership, NewPerson
 
 from ..harness import KEY, Api, Server, serving
 from .test_isolation import all_routes
@@ -24,12 +26,14 @@ LOOKING = {("POST", "/v1/tokenize"), ("POST", "/v1/vector_stores/{vector_store_i
 #: What changes where data go, or the secrets of other services: for administrators of a project.
 ADMINISTERED = ("/v1/connections", "/v1/connections/{connection_id}", "/v1/import")
 
-#: The code of an error.
-NO_SCOPE = "missing_scope"
+#: Codes of errors.
+NO_SCOPE, NO_CSRF = "missing_scope", "invalid_csrf_token"
 #: Seconds in which every server has heard of a change: fewer than a key is believed without asking.
 _NOTICED = 3
 
 MakeKey = Callable[..., Awaitable[str]]
+#: The headers of a request that comes with a session.
+Headers = dict[str, str]
 
 
 @pytest.fixture
@@ -64,17 +68,18 @@ def is_open(route: APIRoute) -> bool:
     return (route.openapi_extra or {}).get("security") == []
 
 
-async def answer_of(server: Server, key: str, method: str, path: str) -> int | str:
-    """What a route answers to a key: a status, or `NO_SCOPE`."""
-    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"} if key else {}
+async def answer_of(server: Server, key: str | Headers, method: str, path: str) -> int | str:
+    """What a route answers to a key, or to a session's headers: a status, or the code of a 403."""
+    own = key if isinstance(key, dict) else {"authorization": f"Bearer {key}"} if key else {}
+    headers = {"content-type": "application/json", **own}
     async with aiohttp.request(method, server.url + address(path), data=b"not json", headers=headers) as response:
-        refused = response.status == 403 and (await response.json())["error"]["code"] == NO_SCOPE
-        return NO_SCOPE if refused else response.status
+        refused = (await response.json())["error"]["code"] if response.status == 403 else None
+        return refused if refused in (NO_SCOPE, NO_CSRF) else response.status
 
 
-async def refused(url: str, key: str) -> None:
-    """A key opens nothing, or soon will not."""
-    headers = {"authorization": f"Bearer {key}"}
+async def refused(url: str, key: str | Headers) -> None:
+    """A key or a session opens nothing, or soon will not."""
+    headers = key if isinstance(key, dict) else {"authorization": f"Bearer {key}"}
     deadline = time.monotonic() + _NOTICED
     while True:
         async with aiohttp.request("GET", f"{url}/v1/assistants", headers=headers) as response:
@@ -84,8 +89,8 @@ async def refused(url: str, key: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def answers(server: Server, key: str) -> dict[tuple[str, str], int | str]:
-    """What each route answers to a key."""
+async def answers(server: Server, key: str | Headers) -> dict[tuple[str, str], int | str]:
+    """What each route answers to a key, or to a session's headers."""
     return {
         (method, path): await answer_of(server, key, method, path)
         for method, path, route in requests(server)
@@ -160,6 +165,67 @@ async def test_what_is_missing_is_named(api: Api, key: MakeKey) -> None:
     error = await api.with_key(await key("files:read")).refused("POST", "/files", {}, status=403)
     assert error["code"] == "missing_scope"
     assert error["message"].endswith("Missing scopes: files:write.")
+
+
+# --- every route, for people
+
+
+async def session(server: Server, role: str | None, organization: str = "reader") -> Headers:
+    """What the browser of a new person sends, who has a role in the default project."""
+    projects = [Membership(DEFAULT_PROJECT, role)] if role else []
+    person = NewPerson("Ada", f"{role}.{organization}@example.com", organization)
+    made = await server.app.state.store.people.add(person, projects)
+    token = await server.app.state.people.sessions.begin(made.id)
+    return {"cookie": f"retinue_session={token}", "x-csrf-token": csrf_token(token)}
+
+
+@pytest.mark.parametrize(
+    ("role", "scope"), [("viewer", "read"), ("member", "write"), ("owner", "admin")], ids=lambda value: value
+)
+async def test_people_may_what_their_role_says(server: Server, key: MakeKey, role: str, scope: str) -> None:
+    of_person, of_key = await answers(server, await session(server, role)), await answers(server, await key(scope))
+    assert of_person == of_key
+
+
+async def test_owners_of_the_organization_may_everything(server: Server, key: MakeKey) -> None:
+    of_owner = await answers(server, await session(server, None, "owner"))
+    of_keys = (await answers(server, await key()), await answers(server, await key(project=None)))
+    for (method, path), answer in of_owner.items():
+        assert answer == of_keys[path.startswith("/v1/organization/")][method, path] != NO_SCOPE, (method, path)
+
+
+async def test_sessions_change_nothing_without_a_csrf_token(server: Server) -> None:
+    headers = await session(server, "owner", "owner")
+    whole = await answers(server, headers)
+    for wrong in ("", "0" * 64, "é"):
+        for (method, path), answer in (await answers(server, {**headers, "x-csrf-token": wrong})).items():
+            assert answer == (whole[method, path] if method == "GET" else NO_CSRF), (method, path)
+
+
+@pytest.mark.settings(session_lifetime=1)
+async def test_an_expired_session_opens_nothing(server: Server) -> None:
+    headers = await session(server, "owner", "owner")
+    assert await answer_of(server, headers, "GET", "/v1/assistants") == 200
+    await asyncio.sleep(1.1)
+    assert set((await answers(server, headers)).values()) == {401}
+
+
+@pytest.mark.parametrize("kind", ["signed out", "password changed", "deleted", "made up"])
+async def test_an_ended_session_opens_nothing(server: Server, kind: str) -> None:
+    store, headers = server.app.state.store, await session(server, "owner", "owner")
+    assert await answer_of(server, headers, "GET", "/v1/assistants") == 200
+    person = (await store.people.page(limit=1, after=None)).rows[0].id
+    if kind == "signed out":
+        await server.app.state.people.sessions.end(headers["cookie"].partition("=")[2])
+    elif kind == "password changed":
+        await store.people.set_password(person, "another hash")
+    elif kind == "deleted":
+        await store.people.delete(person)
+    else:
+        token = "x" * 43
+        headers = {"cookie": f"retinue_session={token}", "x-csrf-token": csrf_token(token)}
+    await refused(server.url, headers)
+    assert set((await answers(server, headers)).values()) == {401}
 
 
 # --- keys

@@ -20,8 +20,8 @@ _BELIEVED = 5.0
 _MOST_KNOWN = 10_000
 #: Characters of an id of ours.
 _LONGEST_ID = 64
-#: What only admin keys may ask for, and all that they may.
-_ORGANIZATION = "/v1/organization/"
+#: What only admin keys and owners of the organization may ask for, and all that admin keys may.
+ORGANIZATION = "/v1/organization/"
 
 
 def new_key(*, admin: bool = False) -> str:
@@ -51,14 +51,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a project, and the API key by which."""
+    """Who asks: a project, and the API key or the person by which."""
 
-    #: Empty for an admin key, which is of the organization.
+    #: Empty for an admin key, which is of the organization, and for an owner who administers it.
     project: str
-    #: The key's id; empty where the server itself asks for the project. Of a run, the key that created it.
+    #: The key's id; empty where a person asks, or the server itself for the project. Of a run, the key that created it.
     key: str = ""
     scopes: Sequence[str] = EVERYTHING
-    #: The id of the person whose key it is; empty where it is a program's.
+    #: The id of the person who is signed in; empty where a key asks.
     user: str = ""
     #: None outside runs.
     origin: Origin | None = None
@@ -69,11 +69,11 @@ class Caller:
         Raises:
             Forbidden: it may not.
         """
-        if path.startswith(_ORGANIZATION):
+        if path.startswith(ORGANIZATION):
             if self.project:
                 raise Forbidden(
-                    "You have insufficient permissions for this operation. The organization is administered with an "
-                    "admin key: `retinue keys create --admin` makes one.",
+                    "You have insufficient permissions for this operation. The organization is administered by its "
+                    "owners, or with an admin key: `retinue keys create --admin` makes one.",
                     code="missing_scope",
                 )
         elif not self.project:

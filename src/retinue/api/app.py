@@ -36,6 +36,8 @@ from . import (
     models,
     moderations,
     organization,
+    pages,
+    people,
     rate_limits,
     rerank,
     runs,
@@ -64,7 +66,7 @@ log = structlog.get_logger(__name__)
 _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
-    *(moderations, webhooks, connections, organization, rate_limits, usage, spend_limits, system),
+    *(moderations, webhooks, connections, organization, people, rate_limits, usage, spend_limits, system),
     *(audit, data_controls),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
@@ -90,6 +92,7 @@ def _body_limits(settings: Settings) -> Callable[[str], int]:
         "/v1/tokenize": settings.max_tokenize_bytes,
         "/v1/images/edits": images.body_limit(settings),
         "/v1/images/variations": images.body_limit(settings),
+        **dict.fromkeys(pages.FORMS, pages.FORM_BYTES),
     }
 
     def limit(path: str) -> int:
@@ -138,7 +141,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with running(settings, conninfo, work=settings.serve_worker) as service:
             app.state.store, app.state.models, app.state.engine = service.store, service.models, service.engine
-            app.state.keys, app.state.limits = service.keys, service.limits
+            app.state.keys, app.state.people, app.state.limits = service.keys, service.people, service.limits
             metering = app.state.metering = Metering(service.limits, service.usage)
             app.state.embedders, app.state.rerankers = service.embedders, service.rerankers
             app.state.search = service.search
@@ -171,7 +174,9 @@ def create_app(
     app.router.routes.append(VersionOne(v1.router))
     for module in _MODULES:
         app.include_router(module.router)
-    if first_page is not None:
+    if settings.pages:
+        app.include_router(pages.router)
+    if settings.pages and first_page is not None:
 
         @app.get("/", include_in_schema=False)
         async def page() -> Response:  # pyright: ignore[reportUnusedFunction] (FastAPI uses it)

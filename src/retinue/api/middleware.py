@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..accounts.keys import Caller, Keys
 from ..accounts.limits import Limits
+from ..accounts.sessions import Sessions
 from ..errors import (
     ApiError,
     AuthenticationFailed,
@@ -25,11 +26,13 @@ from ..errors import (
     Unavailable,
 )
 from ..store.audit import Actor, acting
+from .cookies import session_token
 
 log = structlog.get_logger(__name__)
 
 #: What every answer of the API carries for pages of other origins. They may read any answer: a key is sent in a header
-#: and never by the browser itself, so that a page can do no more than its key.
+#: and never by the browser itself, so that a page can do no more than its key. Where the browser itself has sent the
+#: cookie of a session, it shows such an answer to no other page.
 _ORIGINS = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"*"))
 #: Seconds for which a browser may remember that it may ask.
 _REMEMBERED = b"86400"
@@ -131,7 +134,14 @@ class _Answering:
 
 
 async def _caller(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
-    """Who asks, and may."""
+    """Who asks, and may: by a key, or signed in."""
+    project = headers.get(b"openai-project", b"").decode("latin-1")
+    if b"authorization" not in headers and (token := session_token(headers)):
+        sessions: Sessions = scope["app"].state.people.sessions
+        csrf = headers.get(b"x-csrf-token", b"").decode("latin-1")
+        caller = await sessions.caller_of(token, scope["method"], scope["path"], project=project, csrf=csrf)
+        caller.require(scope["method"], scope["path"])
+        return caller
     scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise AuthenticationFailed(
@@ -140,8 +150,8 @@ async def _caller(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
         )
     keys: Keys = scope["app"].state.keys
     caller = await keys.caller_of(key.strip())
-    if project := headers.get(b"openai-project"):
-        await keys.check_project(caller, project.decode("latin-1"))
+    if project:
+        await keys.check_project(caller, project)
     caller.require(scope["method"], scope["path"])
     return caller
 
@@ -150,7 +160,7 @@ def _actor(caller: Caller, scope: Scope, headers: Mapping[bytes, bytes]) -> Acto
     """Whose act it is, should the request be one that stands in the audit log."""
     client = scope["client"]
     agent = headers.get(b"user-agent", b"").decode("latin-1")
-    return Actor(key=caller.key, address=client[0] if client else None, agent=agent)
+    return Actor(key=caller.key or None, user=caller.user or None, address=client[0] if client else None, agent=agent)
 
 
 async def _allow(headers: Mapping[bytes, bytes], send: Send) -> None:

@@ -63,7 +63,7 @@ async def create_admin_api_key(body: AdminApiKeyCreate, keys: TheKeys) -> Respon
 async def list_admin_api_keys(accounts: TheAccounts, limit: Limit = 20, after: After = None) -> Response:
     """List the admin keys."""
     page = await accounts.keys(None, limit=limit, after=after)
-    return _listed([_admin_key(row) for row in page.rows], more=page.has_more)
+    return listed([_admin_key(row) for row in page.rows], more=page.has_more)
 
 
 @router.get("/admin_api_keys/{key_id}", response_model=AdminApiKey)
@@ -93,7 +93,7 @@ async def list_projects(
 ) -> Response:
     """List the projects."""
     page = await accounts.projects(limit=limit, after=after, archived=include_archived)
-    return _listed([_project(row) for row in page.rows], more=page.has_more)
+    return listed([_project(row) for row in page.rows], more=page.has_more)
 
 
 @router.get(_PROJECT, response_model=Project)
@@ -137,7 +137,7 @@ async def list_project_service_accounts(
     """List the service accounts of a project."""
     await accounts.project(project_id)
     page = await accounts.service_accounts(project_id, limit=limit, after=after)
-    return _listed([_account(row) for row in page.rows], more=page.has_more)
+    return listed([_account(row) for row in page.rows], more=page.has_more)
 
 
 @router.get(_ACCOUNT, response_model=ServiceAccount)
@@ -186,7 +186,7 @@ async def list_project_api_keys(
     """List the keys of a project."""
     await accounts.project(project_id)
     page = await accounts.keys(project_id, limit=limit, after=after)
-    return _listed(list(map(_project_key, page.rows)), more=page.has_more)
+    return listed(list(map(_project_key, page.rows)), more=page.has_more)
 
 
 @router.get(_PROJECT + "/api_keys/{key_id}", response_model=ProjectApiKey)
@@ -255,7 +255,7 @@ def _admin_key(row: KeyRow, value: str | None = None) -> AdminApiKey:
     )
 
 
-def _listed(objects: Sequence[WireObject], *, more: bool) -> Response:
+def listed(objects: Sequence[WireObject], *, more: bool) -> Response:
     """A page of a list."""
     ids = [str(getattr(one, "id", "")) for one in objects]
     first, last = (ids[0], ids[-1]) if ids else ("", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import chat, doctor, erase, keys, models, serve, transfer
+from . import chat, doctor, erase, keys, models, serve, transfer, users
 
 app = typer.Typer(
     name="retinue",
@@ -15,6 +15,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
 app.add_typer(models.app, name="models")
 app.command("chat")(chat.chat)
 app.command("export")(transfer.export_file)

@@ -6,19 +6,26 @@ import contextlib
 import getpass
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
+import psycopg
 import typer
+import uvloop
 from pydantic import ValidationError
 from rich.console import Console
 
 from ..accounts.keys import new_key
+from ..errors import ApiError
 from ..settings import Settings, config_file, default_data_folder
 from ..store.audit import Actor, acting
-from ..store.embedded import EmbeddedPostgres
+from ..store.database import Database
+from ..store.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from ..store.migrate import NewerDatabase, NoVectors, migrate
+
+T = TypeVar("T")
 
 #: What is said to people while a command works.
 console = Console(stderr=True, highlight=False)
@@ -84,6 +91,38 @@ async def _migrate(conninfo: str) -> None:
         await migrate(conninfo)
     except (NewerDatabase, NoVectors) as error:
         fail(str(error))
+
+
+def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """What `work` answers, given an open pool; ends with a clear message if the API would answer with an error."""
+
+    async def connected() -> T:
+        acting_here()
+        async with database(settings) as conninfo, opened(conninfo) as pool:
+            return await work(pool)
+
+    try:
+        return uvloop.run(connected())
+    except (EmbeddedPostgresError, psycopg.OperationalError) as error:
+        fail(str(error))
+    except ApiError as error:
+        fail(error.message)
+
+
+@contextlib.asynccontextmanager
+async def opened(conninfo: str) -> AsyncGenerator[Database, None]:
+    """A small pool of connections while the context lasts."""
+    pool = Database(conninfo, connections=2)
+    await pool.open()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def moment(seconds: int | None) -> str:
+    """A moment in Unix seconds, as tables show it."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}" if seconds else ""
 
 
 def first_key(settings: Settings) -> str:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
-import psycopg
 import typer
-import uvloop
 from rich.table import Column, Table
 
 from ..accounts.keys import Keys
 from ..accounts.scopes import EVERYTHING
-from ..errors import NotFound
 from ..settings import Settings
 from ..store.accounts import DEFAULT_PROJECT, Accounts
-from ..store.database import Database
-from ..store.embedded import EmbeddedPostgresError
 from ..wire.organization import SCOPE
-from .common import DataOption, acting_here, console, database, fail, load_settings, output
+from .common import DataOption, console, fail, load_settings, moment, output, with_database
 
 app = typer.Typer(help="API keys: make, list and revoke them.", no_args_is_help=True)
 
@@ -69,7 +63,7 @@ def list_keys(project: ProjectOption = DEFAULT_PROJECT, admin: AdminOption = Fal
     table = Table(*columns, "made", "last used", "expires", "revoked", box=None)
     for row in page.rows:
         moments = (row.created_at, row.last_used_at, row.expires_at, row.revoked_at)
-        table.add_row(row.id, row.name, row.hint, " ".join(row.scopes), *map(_moment, moments))
+        table.add_row(row.id, row.name, row.hint, " ".join(row.scopes), *map(moment, moments))
     output.print(table)
 
 
@@ -87,24 +81,5 @@ def revoke(
     console.print(f"{identifier} is revoked.")
 
 
-def _moment(seconds: int | None) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}" if seconds else ""
-
-
 def _with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable[T]]) -> T:
-    async def connected() -> T:
-        acting_here()
-        async with database(settings) as conninfo:
-            pool = Database(conninfo, connections=2)
-            await pool.open()
-            try:
-                return await work(Accounts(pool))
-            finally:
-                await pool.close()
-
-    try:
-        return uvloop.run(connected())
-    except (EmbeddedPostgresError, psycopg.OperationalError) as error:
-        fail(str(error))
-    except NotFound as error:
-        fail(error.message)
+    return with_database(settings, lambda pool: work(Accounts(pool)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -18,14 +19,16 @@ import uvloop
 from fastapi import FastAPI
 
 from .. import __version__
+from ..accounts.people import first_link
 from ..api.app import create_app
 from ..logs import configure
 from ..runs.engine import Engine
 from ..service import running
 from ..settings import Settings
 from ..store.embedded import EmbeddedPostgresError
+from ..store.people import People
 from ..studio.pages import first_page
-from .common import DataOption, console, database, fail, first_key, key_file, load_settings
+from .common import DataOption, console, database, fail, first_key, key_file, load_settings, opened
 from .weights import fetch_default
 
 log = structlog.get_logger(__name__)
@@ -36,10 +39,13 @@ def serve(
         str | None, typer.Option(help="Address to listen on. Default: RETINUE_HOST, else 127.0.0.1.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on. Default: RETINUE_PORT, else 8000.")] = None,
+    pages: Annotated[
+        bool | None, typer.Option("--pages/--no-pages", help="Serve web pages to people, or the API only.")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Start the server: database, API, queue and local model."""
-    settings = load_settings(host=host, port=port, data=data)
+    settings = load_settings(host=host, port=port, pages=pages, data=data)
     configure(settings.log_level, settings.log_format)
     listening = _bind(settings)
     fetch_default(settings)
@@ -83,6 +89,7 @@ def _bind(settings: Settings) -> socket.socket:
 async def _serve(settings: Settings, listening: socket.socket) -> None:
     key = first_key(settings)
     async with database(settings) as conninfo:
+        await _require_sign_in(settings, conninfo)
         host, port = listening.getsockname()[:2]
         base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         app = create_app(settings, conninfo, key, first_page(f"{base}/v1"))
@@ -98,16 +105,36 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
             timeout_graceful_shutdown=5,
             backlog=2048,
         )
-        server = _Server(config, app, lambda: _greet(settings, base, key))
+        server = _Server(config, app, lambda link: _greet(settings, base, key, link))
         await server.serve(sockets=[listening])
         if not server.started:
             raise typer.Exit(1)
 
 
+async def _require_sign_in(settings: Settings, conninfo: str) -> None:
+    """Do not offer pages to a network where nobody can be asked who they are."""
+    if not settings.pages or settings.oidc_issuer or _is_loopback(settings.host):
+        return
+    async with opened(conninfo) as pool:
+        _, passwords = await People(pool).any()
+    if not passwords:
+        fail(
+            f"nobody can sign in yet, and {settings.host} is open to others. Make the first owner with "
+            "`retinue users create EMAIL --owner`, set oidc_issuer, or serve the API only: --no-pages."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class _Server(uvicorn.Server):
     """A server that says when it is ready, and ends in order."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[str | None], None]) -> None:
         super().__init__(config)
         self._app = app
         self._ready = ready
@@ -116,7 +143,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             _settle()
-            self._ready()
+            state = self._app.state
+            self._ready(await first_link(state.store, state.settings))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Streams end with their drives: stop these while the clients still listen.
@@ -141,16 +169,17 @@ def _settle() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
-def _greet(settings: Settings, base: str, key: str) -> None:
+def _greet(settings: Settings, base: str, key: str, link: str | None) -> None:
     """Say, on standard output, how to use what has just started."""
+    pages = f"\n  Web pages  {base}/" if settings.pages else ""
+    first = f"\n  Sign up    {base}{link}   (the first owner; good once, for an hour)" if link else ""
     shown = key if settings.api_key is None else "(your RETINUE_API_KEY)"
     print(
         f"""
 Retinue {__version__} is ready.
 
   Base URL   {base}/v1
-  API key    {shown}{f"   (kept in {key_file(settings)})" if settings.api_key is None else ""}
-  Web pages  {base}/
+  API key    {shown}{f"   (kept in {key_file(settings)})" if settings.api_key is None else ""}{pages}{first}
 
 Try it:
 

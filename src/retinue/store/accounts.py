@@ -263,6 +263,11 @@ class Accounts:
         """Whether there is a project of this id."""
         return await self._database.row("select from projects where id = %(id)s", {"id": identifier}) is not None
 
+    async def project_names(self, identifiers: Sequence[str]) -> dict[str, str]:
+        """The names of these projects, by their ids."""
+        sql = "select id, name from projects where id = any(%(ids)s)"
+        return {row[0]: row[1] for row in await self._database.rows(sql, {"ids": list(identifiers)})}
+
     async def rename_project(self, identifier: str, name: str) -> ProjectRow:
         """Give a project another name. Raises `NotFound` as `project`."""
         act = Act("project.updated", identifier, identifier, {"changes_requested": {"title": name}})

@@ -28,7 +28,7 @@ _RECORD = """
         ip_address, user_agent, details)
     values (%(id)s, %(type)s, %(act)s, %(project)s, %(resource)s, %(key)s,
         (select service_account_id from api_keys where api_keys.id = %(key)s),
-        %(user)s, %(email)s, %(address)s, %(agent)s, %(details)s::jsonb)
+        %(user)s, coalesce(%(email)s, (select email from people where people.id = %(user)s)), %(address)s, %(agent)s, %(details)s::jsonb)
 """
 
 _ENTRY = """

@@ -8,6 +8,7 @@ from .accounts import Accounts
 from .audit import Audit
 from .blobs import Blobs
 from .books import Books
+from .browser_sessions import BrowserSessions, SignInAttempts
 from .chat_completions import ChatCompletions, StoredMessages
 from .chunks import Chunks
 from .connections import Connections
@@ -18,8 +19,10 @@ from .files import Files
 from .generated_images import GeneratedImages
 from .idempotency import IdempotencyKeys
 from .limits import LimitRows, RateBuckets
+from .invites import Invites
 from .loose_blobs import LooseBlobs
 from .notices import Notices
+from .people import Members, People
 from .queue import Queue
 from .retention import RetentionRules
 from .runs import Runs, Steps
@@ -45,6 +48,12 @@ class Store:
         self.notices = Notices(self.database)
         self.accounts = Accounts(self.database)
         self.audit = Audit(self.database, keep_days=settings.audit_log_keep_days)
+        self.people, self.members = People(self.database), Members(self.database)
+        self.invites = Invites(self.database)
+        self.browser_sessions = BrowserSessions(
+            self.database, idle=settings.session_idle, most=settings.session_lifetime
+        )
+        self.sign_in_attempts = SignInAttempts(self.database, window=settings.sign_in_window)
         self.assistants = Assistants(self.database)
         self.threads = Threads(self.database)
         self.messages = Messages(self.database, self.threads)
