@@ -183,6 +183,10 @@ ADDED: tuple[tuple[str, str, Json], ...] = (
         "file_search.queries",
         {"type": "array", "items": {"type": "string"}},
     ),
+    *(
+        (name, "protected", {"const": True})
+        for name in ("AssistantObject", "RunObject", "RunStepObject", "RunStepDeltaObject")
+    ),
 )
 
 

@@ -56,6 +56,7 @@ from . import (
     vector_stores,
     webhooks,
 )
+from .confidential import Confidential
 from .idempotency import Idempotency
 from .lean import FastLane
 from .middleware import Gate, answer
@@ -116,7 +117,7 @@ class _Application(FastAPI):
             lanes, renew_every=settings.run_lease / 3, max_answer_bytes=settings.idempotency_max_answer_bytes
         )
         return Gate(
-            once,
+            Confidential(once),
             organization=settings.organization,
             max_body_bytes=_body_limits(settings),
             limited=_MODEL_CALLS,

@@ -34,11 +34,19 @@ def assistant(body: AssistantCreate) -> Assistant:
         top_p=1.0 if body.top_p is None else body.top_p,
         response_format=body.response_format or "auto",
         reasoning_effort=body.reasoning_effort,
+        protected=body.protected is True,
     )
 
 
 #: What a null in a modification stands for, where the object cannot hold null.
-_EMPTY: dict[str, Any] = {"metadata": {}, "tools": [], "temperature": 1.0, "top_p": 1.0, "response_format": "auto"}
+_EMPTY: dict[str, Any] = {
+    "metadata": {},
+    "tools": [],
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "response_format": "auto",
+    "protected": False,
+}
 
 
 def assistant_patch(body: AssistantModify) -> dict[str, Any]:
@@ -121,6 +129,8 @@ def run(body: RunCreate | ThreadAndRunCreate, thread_id: str, of: Assistant, ser
         parallel_tool_calls=body.parallel_tool_calls is not False,
         response_format=body.response_format or of.response_format or "auto",
         reasoning_effort=body.reasoning_effort or of.reasoning_effort,
+        protected=of.protected,
+        confidential=len(of.instructions or "") if of.protected and body.instructions is None else 0,
     )
 
 

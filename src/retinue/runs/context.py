@@ -18,6 +18,7 @@ from ..wire.messages import FileCitation, ImageFileContent, ImageUrlContent, Mes
 from ..wire.runs import Run
 from ..wire.steps import FunctionToolCall, MessageCreationDetails, RunStep, ToolCallsDetails
 from . import images
+from .guard import guarded
 
 #: However small the window, the model sees this many tokens of the thread.
 _LEAST_BUDGET = 256
@@ -109,7 +110,8 @@ async def build(
     conversation = await _conversation(store, project, run, steps, calls, model, budget)
     if closing and conversation and conversation[-1]["role"] == "tool":
         conversation[-1]["content"] += _CLOSING
-    system: list[Json] = [{"role": "system", "content": run.instructions}] if run.instructions else []
+    instructions = guarded(run)
+    system: list[Json] = [{"role": "system", "content": instructions}] if instructions else []
     return ChatRequest(
         messages=[*system, *conversation],
         tools=list(tools),
@@ -134,7 +136,7 @@ def room(run: Run, steps: Sequence[RunStep], tools: Sequence[Json], window: int)
         window: tokens that the prompt may have.
     """
     parts = [*tools, *chain(*_calls(steps).values())]
-    return window - estimate_tokens(run.instructions) - sum(estimate_tokens(to_json(part).decode()) for part in parts)
+    return window - estimate_tokens(guarded(run)) - sum(estimate_tokens(to_json(part).decode()) for part in parts)
 
 
 async def _conversation(

@@ -32,6 +32,7 @@ from .calls import storable
 from .citations import Sources
 from .follow import Watch
 from .replay import ended, moment
+from .secrets import Secrets
 from .serving import failures, serve
 from .state import change, sources
 from .turn import Turn
@@ -105,6 +106,7 @@ class Driver:
         #: Tokens that the last prompt could have.
         self._window = 0
         self._writing = asyncio.Lock()
+        self._secrets = Secrets(store, claim.project, claim.run)
 
     async def drive(self) -> None:
         """Drive the run until it has ended or waits for its client.
@@ -161,9 +163,13 @@ class Driver:
                 return await self.end("incomplete", RunIncompleteDetails(reason=limit))
             known = Sources(self._steps, written)
             await known.read()
-            turn = self._turn = Turn(self.run, self, self._offered, known, images.drawn(self._steps))
+            turn = self._turn = await self._begin_turn(known)
             if not await self._conclude(turn, await self._ask(model, turn)):
                 return None
+
+    async def _begin_turn(self, known: Sources) -> Turn:
+        secrets = await self._secrets.now(known.texts) if self.run.protected else ()
+        return Turn(self.run, self, self._offered, known, images.drawn(self._steps), secrets)
 
     async def _functions(self, model: ServedModel) -> Offered:
         """What Retinue runs itself for this run, as much of it as the model has room for."""

@@ -80,6 +80,7 @@ class _Calls:
 
     step: str
     calls: list[ToolCall]
+    protected: bool
     #: How far the calls had come before: what was told of them then.
     told: list[int] = field(default_factory=list[int])
 
@@ -91,7 +92,8 @@ class _Calls:
             if before is None or size(call) > before:
                 known[index : index + 1] = [size(call)]
                 body = RunStepDeltaBody(step_details=ToolCallsDeltaDetails(tool_calls=[piece(index, call, before)]))
-                yield Event("thread.run.step.delta", RunStepDelta(id=self.step, delta=body), place(known))
+                delta = RunStepDelta(id=self.step, delta=body, protected=self.protected)
+                yield Event("thread.run.step.delta", delta, place(known))
 
 
 def moment(status: RunStatus, steps: int) -> str:
@@ -181,7 +183,7 @@ def _events(view: RunView) -> Iterator[Event | _Content | _Calls]:
             yield _run(run, "queued", moment("queued", done))
             yield _run(run, "in_progress", moment("in_progress", done))
             if calls and isinstance(step.step_details, ToolCallsDetails):
-                yield _Calls(step.id, _told(step, step.step_details), list(map(size, calls.calls)))
+                yield _Calls(step.id, _told(step, step.step_details), step.protected, list(map(size, calls.calls)))
         if cancelling and step.status == "cancelled":
             yield _run(run, "cancelling", "cancelling")
             cancelling = False
@@ -247,7 +249,7 @@ def _calls(step: RunStep) -> _Calls | None:
         return None
     asked = {call.id for call in of_client(step.step_details.tool_calls, step.served)}
     calls = [_without_output(call) if call.id in asked else call for call in step.step_details.tool_calls]
-    return _Calls(step.id, calls)
+    return _Calls(step.id, calls, step.protected)
 
 
 def _told(step: RunStep, details: ToolCallsDetails) -> list[ToolCall]:

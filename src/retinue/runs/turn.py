@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from ..errors import ModelError
@@ -32,6 +33,7 @@ from ..wire.tools import FunctionCall, RequiredToolCall
 from .calls import Calls, Pending, storable
 from .citations import Answer, Sources, numbered, sources_line
 from .context import message_tokens
+from .leaks import LeakFilter, Secret
 from .pieces import picture_piece, piece, place, size, text_piece
 
 #: Seconds after which an answer that still comes in is worth writing, so that others see it in the making.
@@ -70,7 +72,13 @@ class Turn:
     """What one call of the model brings."""
 
     def __init__(
-        self, run: Run, sink: Sink, offered: Offered, sources: Sources, pictures: Sequence[ImageFileContent] = ()
+        self,
+        run: Run,
+        sink: Sink,
+        offered: Offered,
+        sources: Sources,
+        pictures: Sequence[ImageFileContent] = (),
+        secrets: Sequence[Secret] = (),
     ) -> None:
         """Begin.
 
@@ -80,10 +88,15 @@ class Turn:
             offered: the functions of the run that Retinue runs itself.
             sources: what the answer may cite.
             pictures: what the message begins with, if there is one: code has drawn them for it.
+            secrets: what neither the text nor the calls may repeat.
         """
         self._run = run
         self._sink = sink
         self._pictures = pictures
+        self._secrets = secrets
+        #: What lets the text go, and the arguments of each call by its index, where there are secrets.
+        self._leaks = LeakFilter(secrets) if secrets else None
+        self._leaks_of_calls: dict[int, LeakFilter] = {}
         self._text: list[str] = []
         self._length = 0
         self._calls_before = sources.calls
@@ -154,7 +167,8 @@ class Turn:
         if self._message is None:
             self._begin_message()
         assert self._message is not None  # noqa: S101 (begun above)
-        self._let_go(self._answer.add(storable(text)))
+        text = storable(text)
+        self._let_go(self._answer.add(self._leaks.add(text) if self._leaks else text))
 
     def _let_go(self, text: str) -> None:
         """A piece of the answer is ready to be read, and with it its annotations."""
@@ -172,6 +186,8 @@ class Turn:
 
     def _end_text(self, message: Message) -> None:
         """Nothing follows. An empty message is told too: clients look for the part that they heard of last in it."""
+        if self._leaks:
+            self._let_go(self._answer.add(self._leaks.finish()))
         self._let_go(self._answer.finish())
         if self._names_pages:
             self._let_go(sources_line(self._value, self._addresses))
@@ -187,7 +203,18 @@ class Turn:
         """A piece of a tool call."""
         if self._call_step is None:
             self._call_step = self._begin_step("tool_calls", ToolCallsDetails(tool_calls=[]))
+        if self._secrets:
+            if delta.index not in self._leaks_of_calls:
+                self._leaks_of_calls[delta.index] = LeakFilter(self._secrets)
+            delta = replace(delta, arguments=self._leaks_of_calls[delta.index].add(delta.arguments))
         self._show_call(delta.index, self._calls.add(delta))
+
+    def _end_arguments(self) -> None:
+        """The calls are whole: what was held back of their arguments follows."""
+        for index, leaks in self._leaks_of_calls.items():
+            if rest := leaks.finish():
+                self._show_call(index, self._calls.add(ToolCallDelta(index, arguments=rest)))
+        self._leaks_of_calls.clear()
 
     def pending(self) -> list[Pending]:
         """The calls that Retinue is to run now."""
@@ -219,7 +246,8 @@ class Turn:
         self._known[index : index + 1] = [size(call)]
         if self._sink.heard and (known is None or size(call) > known):
             body = RunStepDeltaBody(step_details=ToolCallsDeltaDetails(tool_calls=[piece(index, call, known)]))
-            self._sink.emit("thread.run.step.delta", RunStepDelta(id=step.id, delta=body), place(self._known))
+            shown = RunStepDelta(id=step.id, delta=body, protected=step.protected)
+            self._sink.emit("thread.run.step.delta", shown, place(self._known))
 
     def finish_calls(self) -> None:
         """All calls have been run."""
@@ -248,6 +276,7 @@ class Turn:
 
     def complete(self, usage: CompletionUsage) -> None:
         """The answer is whole. An answer without text or calls becomes an empty message."""
+        self._end_arguments()
         if not self.begun:
             self._begin_message()
         if self.writing:
@@ -352,6 +381,7 @@ class Turn:
             type=kind,
             status="in_progress",
             step_details=details,
+            protected=self._run.protected,
         )
         self._sink.emit("thread.run.step.created", step, "created")
         self._sink.emit("thread.run.step.in_progress", step, "in_progress")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,43 @@ from ..wire.messages import Message
 from ..wire.threads import Thread
 from .database import Database
 from .objects import HAS_METADATA, Objects, PageQuery
+
+#: The files of assistants: the code interpreter's, and those in their vector stores.
+_ASSISTANTS_FILES = """
+    with counted as materialized (
+        select body -> 'tool_resources' as resources from assistants
+        where project_id = %(project)s and (not %(protected_only)s or body @> '{"protected": true}')
+    ), code_files as (
+        select jsonb_array_elements_text(resources #> '{code_interpreter,file_ids}') as id from counted
+    ), stores as materialized (
+        select jsonb_array_elements_text(resources #> '{file_search,vector_store_ids}') as id from counted
+    )
+"""
+_FILES_OF_ASSISTANTS = f"""
+    {_ASSISTANTS_FILES}
+    select id from code_files where id = any(%(files)s)
+    union
+    select id from vector_store_files
+    where id = any(%(files)s) and project_id = %(project)s and vector_store_id in (select id from stores)
+"""  # noqa: S608
+_STORE_HAS_FILES_OF_ASSISTANTS = f"""
+    {_ASSISTANTS_FILES}
+    select true from vector_store_files as one
+    where vector_store_id = %(store)s and project_id = %(project)s and (
+        id in (select id from code_files)
+        or exists (
+            select from vector_store_files as other
+            where other.id = one.id and other.vector_store_id in (select id from stores)
+        )
+    )
+    limit 1
+"""  # noqa: S608
+_IS_PROTECTED = """
+    select true from assistants where id = %(id)s and project_id = %(project)s and body @> '{"protected": true}'
+"""
+_ANY_PROTECTED = """
+    select true from assistants where project_id = %(project)s and body @> '{"protected": true}' limit 1
+"""
 
 _ADD_ASSISTANT = "insert into assistants (id, project_id, body) values (%(id)s, %(project)s, %(body)s::jsonb)"
 
@@ -170,6 +207,30 @@ class Assistants(Objects[Assistant]):
         """Keep a new assistant."""
         values = {"id": assistant.id, "project": project, "body": assistant.model_dump_json()}
         await self._database.execute(_ADD_ASSISTANT, values)
+
+    async def files_of_any(self, project: str, files: Collection[str], *, protected_only: bool) -> set[str]:
+        """Those of some files that an assistant of the project works with, or has in a vector store.
+
+        Args:
+            project: the caller's project.
+            files: ids.
+            protected_only: whether only protected assistants count.
+        """
+        values = {"project": project, "files": list(files), "protected_only": protected_only}
+        return {row[0] for row in await self._database.rows(_FILES_OF_ASSISTANTS, values)}
+
+    async def has_files_in(self, project: str, vector_store: str, *, protected_only: bool) -> bool:
+        """Whether a vector store has a file that an assistant works with; otherwise as `files_of_any`."""
+        values = {"project": project, "store": vector_store, "protected_only": protected_only}
+        return bool(await self._database.row(_STORE_HAS_FILES_OF_ASSISTANTS, values))
+
+    async def is_protected(self, project: str, assistant: str) -> bool:
+        """Whether the project has this assistant, and it is protected."""
+        return bool(await self._database.row(_IS_PROTECTED, {"project": project, "id": assistant}))
+
+    async def any_protected(self, project: str) -> bool:
+        """Whether an assistant of the project is protected."""
+        return bool(await self._database.row(_ANY_PROTECTED, {"project": project}))
 
 
 class Threads(Objects[Thread]):

@@ -16,6 +16,7 @@ from .common import (
     TopP,
     WireObject,
     WireRequest,
+    is_false,
 )
 from .tools import Tool, ToolResources
 
@@ -43,6 +44,8 @@ class Assistant(WireObject):
     top_p: float | None = 1.0
     response_format: ResponseFormat | None = "auto"
     reasoning_effort: ReasoningEffort | None = None
+    #: Whether its instructions and files are for administrators only: an extension.
+    protected: bool = Field(default=False, exclude_if=is_false)
 
 
 class _AssistantOptions(WireRequest):
@@ -58,6 +61,7 @@ class _AssistantOptions(WireRequest):
     top_p: TopP | None = None
     response_format: ResponseFormat | None = None
     reasoning_effort: ReasoningEffort | None = None
+    protected: bool | None = None
 
 
 class AssistantCreate(_AssistantOptions):

@@ -53,6 +53,11 @@ def is_none(value: object) -> bool:
     return value is None
 
 
+def is_false(value: object) -> bool:
+    """Whether a field stays away from the answer: for fields of ours in official objects."""
+    return value is False
+
+
 def _check_metadata(value: dict[str, str]) -> dict[str, str]:
     if len(value) > 16:
         raise ValueError(f"too many pairs: at most 16 are allowed, got {len(value)}")

@@ -17,6 +17,7 @@ from .common import (
     TopP,
     WireObject,
     WireRequest,
+    is_false,
 )
 from .messages import MessageCreate
 from .threads import ThreadCreate
@@ -91,7 +92,7 @@ class TruncationStrategy(WireRequest):
 class Run(WireObject):
     """One execution of an assistant on a thread."""
 
-    internal: ClassVar[frozenset[str]] = frozenset({"reasoning_effort", "key", "user", "spent"})
+    internal: ClassVar[frozenset[str]] = frozenset({"reasoning_effort", "key", "user", "spent", "confidential"})
 
     id: str
     object: Literal["thread.run"] = "thread.run"
@@ -128,6 +129,10 @@ class Run(WireObject):
     user: str = ""
     #: Nano-dollars that it has cost so far.
     spent: int = 0
+    #: Whether its assistant was protected: an extension.
+    protected: bool = Field(default=False, exclude_if=is_false)
+    #: How many characters of the instructions, the first ones, are those of a protected assistant.
+    confidential: int = 0
 
 
 class _RunOptions(WireRequest):

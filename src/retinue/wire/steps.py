@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .common import WireObject, is_none
+from .common import WireObject, is_false, is_none
 from .runs import CompletionUsage
 
 
@@ -194,6 +194,8 @@ class RunStep(WireObject):
     completed_at: int | None = None
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
     usage: CompletionUsage | None = None
+    #: Whether the run's assistant was protected: an extension.
+    protected: bool = Field(default=False, exclude_if=is_false)
     #: Whether the client was asked for the outputs of its calls.
     awaited: bool = False
     #: What passed between the model and the tools that Retinue runs, by the call's id.
@@ -278,3 +280,5 @@ class RunStepDelta(WireObject):
     id: str
     object: Literal["thread.run.step.delta"] = "thread.run.step.delta"
     delta: RunStepDeltaBody
+    #: Whether the run's assistant was protected: an extension.
+    protected: bool = Field(default=False, exclude_if=is_false)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from .assistants import Description, Name
-from .common import Id, Instructions, Metadata, ModelName, Temperature, TopP, WireObject, WireRequest, is_none
+from .common import Id, Instructions, Metadata, ModelName, Temperature, TopP, WireObject, WireRequest, is_false, is_none
 from .messages import FilePath, IncompleteDetails
 from .runs import (
     CompletionUsage,
@@ -96,6 +96,8 @@ class Assistant(WireObject):
     tools: list[Tool]
     file_ids: list[str]
     metadata: dict[str, str]
+    #: As in version 2.
+    protected: bool = Field(default=False, exclude_if=is_false)
 
 
 class AssistantOptions(WireRequest):
@@ -287,6 +289,8 @@ class Run(WireObject):
     truncation_strategy: TruncationStrategy
     tool_choice: ToolChoice
     response_format: ResponseFormat
+    #: As in version 2.
+    protected: bool = Field(default=False, exclude_if=is_false)
 
 
 class RunOptions(WireRequest):
@@ -363,6 +367,8 @@ class RunStep(WireObject):
     completed_at: int | None
     metadata: dict[str, str]
     usage: CompletionUsage | None
+    #: As in version 2.
+    protected: bool = Field(default=False, exclude_if=is_false)
 
 
 # --- pieces of a stream
@@ -454,3 +460,5 @@ class RunStepDelta(WireObject):
     id: str
     object: Literal["thread.run.step.delta"] = "thread.run.step.delta"
     delta: RunStepDeltaBody
+    #: As in version 2.
+    protected: bool = Field(default=False, exclude_if=is_false)

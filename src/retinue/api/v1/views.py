@@ -198,7 +198,8 @@ def _message_delta(stored: MessageDelta, quotes: Quotes) -> v1.MessageDelta:
 
 def _run_step_delta(stored: RunStepDelta) -> v1.RunStepDelta:
     details = _step_details(stored.delta.step_details.model_dump())
-    return v1.RunStepDelta.model_validate({"id": stored.id, "delta": {"step_details": details}})
+    delta = {"step_details": details}
+    return v1.RunStepDelta.model_validate({"id": stored.id, "delta": delta, "protected": stored.protected})
 
 
 def event(name: EventName, data: WireObject, file_ids: Sequence[str], quotes: Quotes) -> tuple[EventName, WireObject]:

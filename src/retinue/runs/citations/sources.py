@@ -61,6 +61,11 @@ class Sources:
                 self.links |= served.files
                 self.addresses += served.addresses
 
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """What was found: the ids of files, and their passages."""
+        return [(source.file, source.text) for source in self._found]
+
     async def read(self) -> None:
         """Get ready to compare sentences with what was found, which takes a while; done at need where it was not."""
         if self._found:
