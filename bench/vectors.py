@@ -28,6 +28,8 @@ import uvloop
 
 from peers import environment
 from results import circumstances, write_section
+from retinue.accounts.keys import Caller
+from retinue.accounts.usage import UsageMeter
 from retinue.inference.embeddings.embedder import Embedded
 from retinue.knowledge.search import Search
 from retinue.knowledge.words import postings
@@ -187,7 +189,9 @@ async def fill(store: Store, pool: ProcessPoolExecutor, claim: Claim, texts: lis
 
 
 def search_service(store: Store, data: Data, queries: list[str]) -> Search:
-    return Search(store, GivenVectors(dict(zip(queries, data.queries, strict=True))), NoRerankers())  # type: ignore
+    return Search(
+        store, GivenVectors(dict(zip(queries, data.queries, strict=True))), NoRerankers(), UsageMeter(store.usage)
+    )  # type: ignore
 
 
 async def vacuum(store: Store) -> None:
@@ -231,7 +235,7 @@ async def large(store: Store, pool: ProcessPoolExecutor, data: Data) -> tuple[li
         return wanted[number]
 
     async def hybrid(number: int) -> set[int]:
-        await search.search(PROJECT, [made.id], [queries[number]], K)
+        await search.search(Caller(PROJECT), [made.id], [queries[number]], K)
         return wanted[number]
 
     rows = [f"| vectors, index | {(indexed := await timed(dense, wanted)).cells()} |"]
@@ -274,7 +278,7 @@ async def small(store: Store, pool: ProcessPoolExecutor, data: Data, stores: int
         return {hit.number for hit in hits}
 
     async def hybrid(number: int) -> set[int]:
-        await search.search(PROJECT, [made[places[number]]], [queries[number]], K)
+        await search.search(Caller(PROJECT), [made[places[number]]], [queries[number]], K)
         return wanted[number]
 
     rows = [f"| vectors | {(await timed(dense, wanted)).cells()} |"]

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from .accounts.erasing import Erasing
 from .accounts.budgets import Budgets
+from .accounts.erasing import Erasing
 from .accounts.keys import Keys
 from .accounts.limits import Limits
 from .accounts.people import People
@@ -60,12 +60,12 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
     async with AsyncExitStack() as stack:
         store, models, egress = Store(conninfo, settings), Models(settings), Egress(settings)
         embedders, images = Embedders(models, settings), Images(models, settings)
-        rerankers, ingest = Rerankers(models), Ingest(store, embedders, settings)
-        search = Search(store, embedders, rerankers)
         usage = UsageMeter(
             store.usage, SetPrices(models, settings), Budgets(store.spend_limits), run_days=settings.usage_run_days
         )
         store.queue.sweep_too(usage.sweep)
+        rerankers, ingest = Rerankers(models), Ingest(store, embedders, usage, settings)
+        search = Search(store, embedders, rerankers, usage)
         quotas = ProjectQuotas(store.limit_rows, store.notices, Quotas.of_settings(settings))
         limits = Limits(store.rate_buckets, quotas)
         made = await stack.enter_async_context(tools(store, search, models, images, egress, usage, limits, settings))

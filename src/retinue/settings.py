@@ -438,7 +438,10 @@ class Settings(BaseSettings):
         return init_settings, env_settings, toml
 
     def browser_url(self) -> str:
-        """Where browsers reach this server, without a slash at the end. A port of 0 is not known here."""
+        """Where browsers reach this server, without a slash at the end.
+
+        A port of 0 is not known here; then only `public_url` helps.
+        """
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 

@@ -13,7 +13,7 @@ from retinue.store.accounts import DEFAULT_PROJECT, Accounts
 from retinue.store.audit import Act, record
 from retinue.store.database import Database
 
-from ..harness import KEY, Api, Json, Server
+from ..harness import KEY, Api, Json, Server, eventually
 from ..webhooks import Receiver
 
 pytestmark = pytest.mark.settings(egress_allow=["127.0.0.1"])
@@ -230,3 +230,15 @@ async def test_what_a_server_does_by_itself(admin: Api) -> None:
     made = next(e for e in await entries(admin) if e["type"] == "project.created")
     assert made["actor"] == {"type": "session", "session": {"user": {"id": "server"}}}
     assert made["project"]["id"] == DEFAULT_PROJECT
+
+
+@pytest.mark.settings(egress_allow=["127.0.0.1"], webhook_retry_after=0.01)
+async def test_an_endpoint_that_the_server_disables(api: Api, admin: Api, receiver: Receiver) -> None:
+    receiver.statuses += [410]
+    hook = {"name": "hook", "url": receiver.url, "event_types": ["file.created"]}
+    endpoint = (await post(api, "/webhook_endpoints", hook))["id"]
+    await api.file()
+    query = "&event_types[]=webhook_endpoint.updated"
+    (entry,) = await eventually(lambda: entries(admin, query))
+    assert (entry["act"]["id"], entry["act"]["fields"]) == (endpoint, ["enabled"])
+    assert entry["actor"]["session"]["user"]["id"] == "server"

@@ -274,6 +274,25 @@ async def test_searches_in_files_are_counted_by_key(
     assert await call(usage.file_search_calls, project_ids=["proj_none"]) == []
 
 
+async def test_embedding_for_searches_is_on_the_books(
+    server: Server, api: Api, upstream: ScriptedUpstream, admin: openai.AsyncOpenAI
+) -> None:
+    store = (await api.post("/vector_stores", {"file_ids": [await api.file("The kestrel eats voles.")]}))["id"]
+    await api.settled(f"/vector_stores/{store}")
+    for _ in range(2):
+        await api.post(f"/vector_stores/{store}/search", {"query": "kestrel"})
+    await written(server)
+    # The file, and the query, which is known the second time. What cosines are compared with is on nobody's books.
+    assert len(upstream.embedded) == 3
+    usage = admin.admin.organization.usage
+    (found,) = await call(usage.embeddings, group_by=["model"])
+    assert (found.model, found.num_model_requests, found.input_tokens) == ("vectors", 2, 2)
+    by_key = await call(usage.embeddings, group_by=["api_key_id"])
+    assert sorted(bool(one.api_key_id) for one in by_key) == [False, True]
+    costs = {one.line_item: exact(one.amount) for one in await call(usage.costs, group_by=["line_item"])}
+    assert costs["vectors"] == 2 * priced("vectors", 1, 0) > 0
+
+
 async def test_code_of_a_thread_is_one_session_within_an_hour(
     postgres: str, server: Server, api: Api, upstream: ScriptedUpstream, admin: openai.AsyncOpenAI
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from retinue.errors import Unavailable
 from retinue.settings import Settings
 from retinue.store.accounts import DEFAULT_PROJECT
 from retinue.store.store import Store
+from retinue.store.usage import UsageKey, Used
 
 from ..dump import files_with, tables_with
 from ..harness import Api, Json, Server, eventually, function, run_path
@@ -183,6 +185,21 @@ async def test_in_the_threads_of_others_only_their_runs_go(api: Api, admin: Api,
     # The thread is not locked, and goes on.
     upstream.script(Reply(text="On we go"))
     await api.until(await api.post(f"/threads/{thread}/runs", {"assistant_id": assistant}))
+
+
+async def test_usage_is_kept_without_the_person(api: Api, store: Store) -> None:
+    minute = int(time.time()) // 60
+
+    def used(user: str) -> tuple[UsageKey, Used]:
+        return UsageKey(DEFAULT_PROJECT, minute, "key_x", "runs", "m", user, "asst_x"), Used(requests=1, cost=5)
+
+    await store.usage.add("writer", 1, [used("user-x"), used("user-y"), used("")])
+    erasure = await store.erasures.add(None, "user-x")
+    for _ in range(2):
+        await Erasing(store).erase(erasure.id)
+    rows = await store.database.rows("select user_id, requests, cost from usage_records order by 1", {})
+    assert rows == [("", 2, 10), ("user-y", 1, 5)]
+    assert (await store.erasures.get(erasure.id)).counts == {"usage_records": 1}
 
 
 async def test_one_project_or_all(api: Api, other: Api, admin: Api) -> None:

@@ -15,6 +15,7 @@ from argon2 import PasswordHasher, Type
 from retinue.accounts import passwords
 from retinue.accounts.keys import Keys
 from retinue.accounts.people import People, first_link
+from retinue.errors import AuthenticationFailed
 from retinue.settings import Settings
 from retinue.store.accounts import DEFAULT_PROJECT
 from retinue.store.people import NewPerson
@@ -320,6 +321,22 @@ async def test_another_password_ends_all_other_sessions_on_every_server(
         assert (await there.sign_in("ada@example.com", "another " + PASSWORD)).location == "/account"
 
 
+async def test_a_password_that_is_changed_meanwhile_opens_nothing(
+    server: Server, owner: Browser, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = server.app.state.store
+    verify = people._passwords.verify
+
+    async def slowly(known: str | None, password: str) -> bool:
+        right = await verify(known, password)
+        await store.people.set_password((await store.people.page(limit=1, after=None)).rows[0].id, "another")
+        return right
+
+    monkeypatch.setattr(people._passwords, "verify", slowly)
+    with pytest.raises(AuthenticationFailed):
+        await people.sign_in("ada@example.com", PASSWORD, "192.0.2.1")
+
+
 # --- sessions in the API
 
 
@@ -399,3 +416,50 @@ async def test_without_pages_only_the_api_is_served(browser: Browser, api: Api) 
     for path in ("/", "/sign-in", "/welcome", "/account"):
         assert (await browser.get(path)).status == 404
     assert await api.assistant()
+
+
+# --- the audit log
+
+
+async def test_what_people_do_stands_in_the_audit_log(admin: openai.AsyncOpenAI, owner: Browser) -> None:
+    organization = admin.admin.organization
+    (ada,) = [one.id async for one in await organization.users.list()]
+    await owner.send(await owner.get("/account"), "/sign-out")
+    for password in ("wrong horse battery", PASSWORD):
+        await owner.send(await owner.get("/sign-in"), "/sign-in", email="ada@example.com", password=password)
+    invite = await organization.invites.create(email="bob@example.com", role="reader")
+    await organization.invites.delete(invite.id)
+    users = organization.projects.users
+    project = (await organization.projects.create(name="Team")).id
+    await users.create(project, role="viewer", user_id=ada)
+    await users.update(ada, project_id=project, role="member")
+    await users.delete(ada, project_id=project)
+    await organization.projects.rate_limits.update_rate_limit("rl-*", project_id=project, max_requests_per_1_minute=9)
+    await organization.projects.spend_limit.update(project, threshold_amount=500, currency="USD", interval="month")
+    await organization.users.update(ada, role="reader")
+    await organization.users.delete(ada)
+
+    log = [entry async for entry in await organization.audit_logs.list(limit=100)][::-1]
+    sessions = [(one, one.actor.session) for one in log if one.actor and one.actor.session]
+    by_person = [(one, session) for one, session in sessions if session.user and session.user.id == ada]
+    did = ["user.added", "login.succeeded", "logout.succeeded", "login.succeeded"]
+    assert [one.type for one, _ in by_person] == did
+    assert {session.ip_address for _, session in by_person} == {"127.0.0.1"}
+    assert by_person[0][0].user_added
+    failed = next(one for one in log if one.type == "login.failed")
+    assert failed.login_failed
+    assert failed.login_failed.error_code == "wrong_credentials"
+    administered = [one for one in log if one.actor and one.actor.api_key]
+    assert [one.type for one in administered] == [
+        *("invite.sent", "invite.deleted", "project.created"),
+        *("role.assignment.created", "role.assignment.created", "role.assignment.deleted"),
+        *("rate_limit.updated", "project.updated", "user.updated", "user.deleted"),
+    ]
+    limit = administered[6].rate_limit_updated
+    assert limit
+    assert (limit.id, limit.changes_requested.max_requests_per_1_minute if limit.changes_requested else 0) == (
+        "rl-*",
+        9,
+    )
+    assert administered[7].to_dict()["act"] == {"type": "spend_limit.updated", "id": project, "threshold_amount": 500}
+    assert PASSWORD not in str([one.to_dict() for one in log])

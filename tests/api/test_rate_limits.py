@@ -199,19 +199,20 @@ async def test_only_administrators_see_and_set_them(api: Api) -> None:
     await api.refused("POST", f"{LIMITS}/rl-*", {"max_requests_per_1_minute": 1}, status=403)
 
 
-@pytest.mark.settings(requests_per_minute=2000)
+@pytest.mark.settings(requests_per_day=2000)
 async def test_few_requests_ask_the_database(server: Server, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     buckets = server.app.state.store.rate_buckets
     asked: list[int] = []
     take = buckets.take
 
     async def counted(wanted: Any, **options: Any) -> Any:
-        asked.append(len(wanted))
+        if not options.get("owed"):
+            asked.append(len(wanted))
         return await take(wanted, **options)
 
     monkeypatch.setattr(server.app.state.limits, "_buckets", type("Counted", (), {"take": staticmethod(counted)})())
     answers = await asyncio.gather(*(ask(api) for _ in range(50)))
     assert {answer.status for answer in answers} == {200}
-    # Half a per cent of the limit is ten; a round may fall into it.
-    assert len(asked) <= 8
-    assert min(int(answer.headers["x-ratelimit-remaining-requests"]) for answer in answers) in range(1950, 1961)
+    # Half a per cent of the limit is ten; on a slow machine some may be put back in between.
+    assert len(asked) <= 12
+    assert min(int(answer.headers["x-ratelimit-remaining-requests"]) for answer in answers) == 1950

@@ -73,7 +73,7 @@ class Asker:
             stream = await self._client.beta.threads.create_and_run(
                 assistant_id=await self._assistant(case), thread=thread, max_completion_tokens=256, stream=True
             )
-            answer, pieces = "", 0
+            answer, pieces, run = "", 0, None
             async for event in stream:
                 assert event.event not in ("error", "thread.run.failed", "thread.run.expired"), event
                 if event.event == "thread.message.delta" and event.data.delta.content:
@@ -85,6 +85,7 @@ class Asker:
                         break
                 elif event.event == "thread.run.created":
                     run = event.data
+            assert run
             with contextlib.suppress(openai.BadRequestError):
                 await self._client.beta.threads.runs.cancel(run.id, thread_id=run.thread_id)
             return answer

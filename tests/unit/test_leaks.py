@@ -95,7 +95,7 @@ def test_disguises_are_seen_through(disguised: str) -> None:
 
 def test_a_text_in_small_changes_does_not_get_far() -> None:
     """A word changed every ten: what passes is far from half of the text."""
-    words = ENGLISH.split()
+    words: list[str] = list(ENGLISH.split())
     words[9::10] = ["zebra"] * len(words[9::10])
     out = told(" ".join(words))
     secrets = runs(ENGLISH, 5)

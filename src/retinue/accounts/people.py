@@ -141,9 +141,11 @@ class People:
         await self._count(address, account)
         known = await self._store.people.password(email.strip()) if "\0" not in email else None
         if not await self._passwords.verify(known[1] if known else None, password) or known is None:
+            if known:
+                await self._store.browser_sessions.refused(known[0])
             raise AuthenticationFailed("Email address or password is wrong.", code="wrong_credentials")
         await self._store.sign_in_attempts.forget(account)
-        return await self.sessions.begin(known[0])
+        return await self.sessions.begin(*known)
 
     async def sign_in_as(self, identity: Identity) -> str:
         """Sign in whom the provider has identified; returns the session's token.
@@ -202,6 +204,7 @@ class People:
         await self._count(address, account)
         known = await self._store.people.password_of(session.person)
         if known is not None and not await self._passwords.verify(known, old):
+            await self._store.browser_sessions.refused(session.person)
             raise AuthenticationFailed("The password is wrong.", code="wrong_credentials")
         await self._store.people.set_password(session.person, await self._passwords.hash(new))
         await self._store.sign_in_attempts.forget(account)

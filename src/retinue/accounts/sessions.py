@@ -66,14 +66,18 @@ class Sessions:
         else:
             self._known.clear()
 
-    async def begin(self, person: str) -> str:
+    async def begin(self, person: str, password: str | None = None) -> str:
         """The token of a new session.
 
+        Args:
+            person: whose.
+            password: the hash that the person's password was verified against, if it was.
+
         Raises:
-            AuthenticationFailed: the person was deleted meanwhile.
+            AuthenticationFailed: the person was deleted meanwhile, or the password changed.
         """
         token = new_token()
-        if not await self._rows.add(person, token_hash(token)):
+        if not await self._rows.add(person, token_hash(token), password):
             raise _not_signed_in()
         return token
 

@@ -154,8 +154,15 @@ class UsageMeter:
             await asyncio.sleep(_EVERY)
             await self._write()
             if self._budgets:
-                with contextlib.suppress(Unavailable):
-                    await self._budgets.refresh()
+                await self._refresh(self._budgets)
+
+    async def _refresh(self, budgets: Budgets) -> None:
+        try:
+            await budgets.refresh()
+        except Unavailable:
+            return
+        except psycopg.Error:
+            log.exception("spend limits cannot be read")
 
     async def _write(self) -> None:
         """Write all that waits, in batches; what the database does not take now stays for the next time."""

@@ -88,6 +88,7 @@ class Gate:
                 await _allow(headers, answering.send)
                 return
             signed = path.startswith(self._signed) and b"signature=" in scope["query_string"]
+            acting(_actor(None, scope, headers))
             if in_api and not signed and path not in self._keyless:
                 caller = scope["caller"] = await _caller(scope, headers)
                 scope["project"] = caller.project
@@ -156,11 +157,12 @@ async def _caller(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
     return caller
 
 
-def _actor(caller: Caller, scope: Scope, headers: Mapping[bytes, bytes]) -> Actor:
+def _actor(caller: Caller | None, scope: Scope, headers: Mapping[bytes, bytes]) -> Actor:
     """Whose act it is, should the request be one that stands in the audit log."""
-    client = scope["client"]
+    client = scope.get("client")
     agent = headers.get(b"user-agent", b"").decode("latin-1")
-    return Actor(key=caller.key or None, user=caller.user or None, address=client[0] if client else None, agent=agent)
+    key, user = (caller.key or None, caller.user or None) if caller else (None, None)
+    return Actor(key=key, user=user, address=client[0] if client else None, agent=agent)
 
 
 async def _allow(headers: Mapping[bytes, bytes], send: Send) -> None:

@@ -15,7 +15,7 @@ from ..store.search import Found
 from ..store.store import Store
 from ..wire.vector_search import SearchRanking, SearchResult, SearchResults, VectorSearch
 from ..wire.vector_stores import FileContentPart
-from .http import JsonRoute, ProjectId, TheStore, ok
+from .http import JsonRoute, TheCaller, TheStore, ok
 
 router = APIRouter(prefix="/v1/vector_stores", tags=["Vector stores"], route_class=JsonRoute)
 
@@ -25,16 +25,16 @@ _RESULTS = 10
 
 @router.post("/{vector_store_id}/search", response_model=SearchResults)
 async def search_vector_store(
-    vector_store_id: str, body: VectorSearch, request: Request, project: ProjectId, store: TheStore
+    vector_store_id: str, body: VectorSearch, request: Request, caller: TheCaller, store: TheStore
 ) -> Response:
     """Search the chunks of a vector store."""
     search: Search = request.app.state.search
     ranking, queries = body.ranking_options or SearchRanking(), body.queries
     if body.rewrite_query:
-        await _check(store, project, vector_store_id)
+        await _check(store, caller.project, vector_store_id)
         queries = await _rewritten(request, queries)
     found = await search.search(
-        project,
+        caller,
         [vector_store_id],
         queries,
         body.max_num_results or _RESULTS,
@@ -44,9 +44,9 @@ async def search_vector_store(
         weights=ranking.hybrid_search,
     )
     if not found:
-        await _check(store, project, vector_store_id)
+        await _check(store, caller.project, vector_store_id)
     metering: Metering = request.app.state.metering
-    metering.usage.record(request.scope["caller"], "file_search")
+    metering.usage.record(caller, "file_search")
     return ok(SearchResults(search_query=queries, data=list(map(_result, found))))
 
 

@@ -8,6 +8,8 @@ from importlib import import_module
 
 import structlog
 
+from ..accounts.keys import Caller
+from ..accounts.usage import UsageMeter
 from ..errors import ApiError, ModelError, Unavailable
 from ..inference.embeddings import Embedded, Embedders
 from ..inference.worker import Died
@@ -41,9 +43,10 @@ class Ingest:
     part of the vectors.
     """
 
-    def __init__(self, store: Store, embedders: Embedders, settings: Settings) -> None:
+    def __init__(self, store: Store, embedders: Embedders, usage: UsageMeter, settings: Settings) -> None:
         self._store = store
         self._embedders = embedders
+        self._usage = usage
         self._readers = Readers(settings)
         self._concurrency = settings.ingest_concurrency
         self._working: set[asyncio.Task[None]] = set()
@@ -149,7 +152,11 @@ class Ingest:
                     return
                 if not part or len(under_way) == _PARTS:
                     numbers, made = under_way.popleft()
-                    await chunks.add_vectors(claim, numbers, (await made).vectors)
+                    embedded = await made
+                    self._usage.record(
+                        Caller(claim.project), "embeddings", embedder.name, prompt_tokens=embedded.tokens
+                    )
+                    await chunks.add_vectors(claim, numbers, embedded.vectors)
         finally:
             calls = [made for _, made in under_way]
             for call in calls:

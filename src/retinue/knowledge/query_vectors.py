@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ..accounts.keys import Caller
+from ..accounts.usage import UsageMeter
 from ..errors import ApiError
 from ..inference.embeddings import Embedders
 
@@ -38,20 +40,21 @@ class QueryVector:
 class QueryVectors:
     """Embeds queries by the models that their stores' vectors are of."""
 
-    def __init__(self, embedders: Embedders) -> None:
+    def __init__(self, embedders: Embedders, usage: UsageMeter) -> None:
         self._embedders = embedders
+        self._usage = usage
         #: By model and query, those used last at the end.
         self._known: OrderedDict[tuple[str, str], QueryVector] = OrderedDict()
         #: By model, the vectors of texts that have to do with no query.
         self._unrelated: dict[str, NDArray[np.float32]] = {}
 
-    async def of(self, model: str, queries: Sequence[str], caller: str) -> list[QueryVector] | None:
+    async def of(self, model: str, queries: Sequence[str], caller: Caller) -> list[QueryVector] | None:
         """Queries, embedded, in their order; None if the model cannot be had now.
 
         Args:
             model: the name of an embedding model.
             queries: each once.
-            caller: whose search it is, for the fair queue.
+            caller: whose search it is: it waits in the fair queue, and the tokens are on its books.
         """
         wanted = [query for query in queries if (model, query) not in self._known]
         made: list[QueryVector] = []
@@ -71,12 +74,15 @@ class QueryVectors:
             self._known.popitem(last=False)
         return vectors
 
-    async def _embed(self, model: str, queries: Sequence[str], caller: str) -> list[QueryVector]:
+    async def _embed(self, model: str, queries: Sequence[str], caller: Caller) -> list[QueryVector]:
         embedder = self._embedders.find(model)
         if model not in self._unrelated:
             texts = await asyncio.to_thread(_unrelated_texts)
-            self._unrelated[model] = (await embedder.embed(texts, caller=caller, input_type="document")).vectors
-        made = await embedder.embed(queries, caller=caller, input_type="query")
+            # Once for all projects, so on nobody's books.
+            unrelated = await embedder.embed(texts, caller=caller.project, input_type="document")
+            self._unrelated[model] = unrelated.vectors
+        made = await embedder.embed(queries, caller=caller.project, input_type="query")
+        self._usage.record(caller, "embeddings", embedder.name, prompt_tokens=made.tokens)
         return await asyncio.to_thread(_with_background, made.vectors, self._unrelated[model])
 
 

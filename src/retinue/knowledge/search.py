@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ..accounts.keys import Caller
+from ..accounts.usage import UsageMeter
 from ..errors import ApiError, NotFound
 from ..inference.embeddings import Embedders
 from ..inference.rerank import Rerankers
@@ -58,9 +60,10 @@ class _Wanted:
 class Search:
     """Finds chunks of vector stores."""
 
-    def __init__(self, store: Store, embedders: Embedders, rerankers: Rerankers) -> None:
+    def __init__(self, store: Store, embedders: Embedders, rerankers: Rerankers, usage: UsageMeter) -> None:
         self._store = store
-        self._vectors = QueryVectors(embedders)
+        self._vectors = QueryVectors(embedders, usage)
+        self._usage = usage
         self._index = WordIndex(store.search)
         self._rerankers = rerankers
         #: Whether what cuts English into words has been loaded, which takes a moment; for Chinese it is a dictionary.
@@ -68,7 +71,7 @@ class Search:
 
     async def search(
         self,
-        project: str,
+        caller: Caller,
         stores: Sequence[str],
         queries: Sequence[str],
         limit: int,
@@ -83,8 +86,9 @@ class Search:
         Where an embedding model cannot be had, words alone decide; where the reranker cannot, the order stays.
 
         Args:
-            project: the caller's project.
-            stores: ids of vector stores; those that the project does not have, or that have expired, hold nothing.
+            caller: who asks; what models are asked for is on the caller's books.
+            stores: ids of vector stores; those that the caller's project does not have, or that have expired, hold
+                nothing.
             queries: in any language, each once.
             limit: the most chunks, up to 50.
             filter: only in files whose attributes fit.
@@ -96,22 +100,22 @@ class Search:
             InvalidRequest: the filter makes no sense.
         """
         known, words = await asyncio.gather(
-            self._store.search.scopes(project, stores, filter), self._words(queries, weights)
+            self._store.search.scopes(caller.project, stores, filter), self._words(queries, weights)
         )
         scopes = [one for one in known if one.among]
         if not scopes:
             return []
-        wanted = await self._wanted(queries, words, scopes, project, weights)
+        wanted = await self._wanted(queries, words, scopes, caller, weights)
         best: dict[tuple[int, int], tuple[float, int]] = {}
         for lists in await asyncio.gather(*(self._in_store(one, wanted) for one in scopes)):
             for index, hits in enumerate(lists):
                 for hit in hits:
                     best[hit.file, hit.number] = max((hit.score, index), best.get((hit.file, hit.number), (-1.0, 0)))
         ordered = sorted(best.items(), key=lambda one: -one[1][0])
-        ranked = await self._ranked(project, queries, ordered) if rerank else None
+        ranked = await self._ranked(caller, queries, ordered) if rerank else None
         if ranked is None:
             hits = [Hit(*chunk, score) for chunk, (score, _) in ordered[:limit] if score >= threshold]
-            return await self._store.search.found(project, hits)
+            return await self._store.search.found(caller.project, hits)
         return [one for one in ranked[:limit] if one.score >= threshold]
 
     async def _words(self, queries: Sequence[str], weights: HybridWeights | None) -> Sequence[Sequence[str]]:
@@ -128,11 +132,11 @@ class Search:
         queries: Sequence[str],
         words: Sequence[Sequence[str]],
         scopes: Sequence[StoreScope],
-        project: str,
+        caller: Caller,
         weights: HybridWeights | None,
     ) -> _Wanted:
         models = {one.embedding_model for one in scopes} if weights is None or weights.embedding_weight > 0 else set()
-        vectors = {model: await self._vectors.of(model, queries, project) for model in models if model}
+        vectors = {model: await self._vectors.of(model, queries, caller) for model in models if model}
         given = (weights.embedding_weight, weights.text_weight) if weights else None
         return _Wanted(words, {model: made for model, made in vectors.items() if made}, given)
 
@@ -172,7 +176,7 @@ class Search:
         return scored, await asyncio.gather(*map(with_cosines, best, vectors))
 
     async def _ranked(
-        self, project: str, queries: Sequence[str], ordered: Sequence[tuple[tuple[int, int], tuple[float, int]]]
+        self, caller: Caller, queries: Sequence[str], ordered: Sequence[tuple[tuple[int, int], tuple[float, int]]]
     ) -> list[Found] | None:
         """The best chunks in the order of the reranker, with its scores; None without one."""
         try:
@@ -180,14 +184,16 @@ class Search:
             if reranker is None or not ordered:
                 return None
             found = await self._store.search.found(
-                project, [Hit(*chunk, score) for chunk, (score, _) in ordered[:_MOST_RESULTS]]
+                caller.project, [Hit(*chunk, score) for chunk, (score, _) in ordered[:_MOST_RESULTS]]
             )
             asked = {chunk: queries[index] for chunk, (_, index) in ordered[:_MOST_RESULTS]}
             ranked: list[Found] = []
             async with asyncio.timeout(_RERANK_WAIT):
                 for query in dict.fromkeys(asked.values()):
                     own = [one for one in found if asked[one.position, one.number] == query]
-                    scores = await reranker.rank(query, [one.text for one in own], caller=project)
+                    scores = await reranker.rank(query, [one.text for one in own], caller=caller.project)
+                    asked_of = sum(one.tokens for one in own)
+                    self._usage.record(caller, "rerank", reranker.name, prompt_tokens=asked_of)
                     ranked += [replace(one, score=score) for one, score in zip(own, scores, strict=True)]
         except (ApiError, TimeoutError) as error:
             log.warning("results were not reranked", error=str(error) or "no answer")

@@ -28,7 +28,8 @@ _RECORD = """
         ip_address, user_agent, details)
     values (%(id)s, %(type)s, %(act)s, %(project)s, %(resource)s, %(key)s,
         (select service_account_id from api_keys where api_keys.id = %(key)s),
-        %(user)s, coalesce(%(email)s, (select email from people where people.id = %(user)s)), %(address)s, %(agent)s, %(details)s::jsonb)
+        %(user)s, coalesce(%(email)s, (select email from people where people.id = %(user)s)),
+        %(address)s, %(agent)s, %(details)s::jsonb)
 """
 
 _ENTRY = """
@@ -69,12 +70,14 @@ class Act:
         resource: id of what was made, changed or ended.
         project: the project that it belongs to; None: the organization.
         details: more of it, in the official shape where the type is official. Never a secret.
+        by: the id of the person who does it, where the request says nothing of who that is: they are signing in.
     """
 
     type: str
     resource: str
     project: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ async def record(connection: Connection, act: Act) -> None:
         "project": act.project,
         "resource": act.resource,
         "key": actor.key,
-        "user": actor.user,
+        "user": actor.user or (act.by if actor.key is None else None),
         "email": actor.email,
         "address": actor.address,
         "agent": (actor.agent or "")[:_LONGEST_AGENT].replace("\x00", "") or None,

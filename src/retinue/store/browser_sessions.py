@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import orjson
 
+from .audit import Act, perform, record
 from .database import Database
 
 #: Notices on this channel say that a session has ended (its hash in hexadecimal), or perhaps any (nothing).
@@ -23,7 +24,8 @@ _ADD = """
         ))
     )
     insert into browser_sessions (hash, person_id, ends_at)
-    select %(hash)s, id, now() + %(most)s::float8 * interval '1 second' from people where id = %(person)s
+    select %(hash)s, id, now() + %(most)s::float8 * interval '1 second' from people
+    where id = %(person)s and (%(password)s::text is null or password = %(password)s)
     returning hash
 """
 #: The use is noted at most once a minute, or as often as a short time without use asks for.
@@ -44,7 +46,7 @@ _FIND = f"""
         ), '[]')
     from found join people on people.id = found.person_id
 """  # noqa: S608
-_DELETE = "delete from browser_sessions where hash = %(hash)s"
+_DELETE = "delete from browser_sessions where hash = %(hash)s returning person_id"
 
 #: The rows that are being counted are not among the old ones. Whoever deletes waits for nobody: no deadlocks.
 _COUNT = """
@@ -96,10 +98,11 @@ class BrowserSessions:
         self._idle = idle
         self._most = most
 
-    async def add(self, person: str, token: bytes) -> bool:
-        """Begin a session; whether the person is there."""
-        values = {"hash": token, "person": person, "idle": self._idle, "most": self._most}
-        return await self._database.row(_ADD, values) is not None
+    async def add(self, person: str, token: bytes, password: str | None) -> bool:
+        """Begin a session, unless the person is gone, or has another password's hash than the one that was verified."""
+        values = {"hash": token, "person": person, "password": password, "idle": self._idle, "most": self._most}
+        begun = Act("login.succeeded", person, by=person)
+        return await perform(self._database, _ADD, values, lambda _: begun) is not None
 
     async def find(self, token: bytes) -> FoundSession | None:
         """A live session, which counts as used now."""
@@ -111,7 +114,15 @@ class BrowserSessions:
 
     async def end(self, token: bytes) -> None:
         """End a session."""
-        await self._database.execute(_DELETE, {"hash": token})
+        await perform(
+            self._database, _DELETE, {"hash": token}, lambda row: Act("logout.succeeded", str(row[0]), by=str(row[0]))
+        )
+
+    async def refused(self, person: str) -> None:
+        """Note in the audit log that somebody tried to sign in as a person with a wrong password."""
+        details = {"error_code": "wrong_credentials", "error_message": "The password is wrong."}
+        async with self._database.transaction() as connection:
+            await record(connection, Act("login.failed", person, details=details))
 
 
 @dataclass(frozen=True, slots=True)

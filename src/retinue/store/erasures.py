@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString, cast
 
@@ -16,6 +17,7 @@ from .database import Connection, Database
 from .ids import new_id
 from .queue import Queue
 from .removal import Doomed, lock, remove
+from .usage import FORGET_USER
 
 #: The kind of job that does it.
 ERASE = "erase"
@@ -31,6 +33,8 @@ _PAGE = f"""
     where %(after)s::text is null or position < (select position from erasures where id = %(after)s)
     order by position desc limit %(limit)s
 """  # noqa: S608
+
+_LOCK: LiteralString = "select from erasures where id = %(id)s for no key update"
 
 _COUNTED: LiteralString = """
     update erasures set counts = (
@@ -58,6 +62,8 @@ _FORGOTTEN = """
 
 _OF_PROJECT = "(%(project)s::text is null or {table}.project_id = %(project)s)"
 _OF_PERSON = "{table}.body #>> '{{metadata,user}}' = %(person)s"
+#: A run of whoever was signed in, too.
+_RUN_OF_PERSON = f"({_OF_PERSON.format(table='runs')} or runs.body ->> 'user' = %(person)s)"
 #: The same, where there is an index for it.
 _THEIRS = "{table}.body -> 'metadata' @> jsonb_build_object('user', %(person)s::text)"
 
@@ -66,7 +72,7 @@ _NEXT_THREAD = f"""
     select id, project_id from threads where {_OF_PROJECT.format(table="threads")} and {_THEIRS.format(table="threads")}
     union all
     select threads.id, threads.project_id from runs join threads on threads.id = runs.thread_id
-    where {_OF_PROJECT.format(table="runs")} and {_OF_PERSON.format(table="runs")}
+    where {_OF_PROJECT.format(table="runs")} and {_RUN_OF_PERSON}
         and threads.body #>> '{{metadata,user}}' is null
     limit 1
 """  # noqa: S608
@@ -75,7 +81,7 @@ _NEXT_THREAD = f"""
 _NEXT_RUN = f"""
     select runs.id, runs.project_id,
         array(select id from messages where run_id = runs.id and thread_id = runs.thread_id)
-    from runs where {_OF_PROJECT.format(table="runs")} and {_OF_PERSON.format(table="runs")} limit 1
+    from runs where {_OF_PROJECT.format(table="runs")} and {_RUN_OF_PERSON} limit 1
 """  # noqa: S608
 _NEXT_MESSAGE = f"""
     select id, project_id from messages
@@ -103,6 +109,7 @@ _ROWS = {
     "sign_ins": _SIGNED_IN.format(table="grants"),
     "begun_sign_ins": _SIGNED_IN.format(table="sign_ins"),
     "idempotency_answers": _ANSWERS,
+    "usage_records": FORGET_USER,
 }
 
 _LEFTOVERS = """
@@ -169,7 +176,7 @@ class Erasures:
         """Delete some of what is left of the person in the database. Says whether there may be more."""
         values = {"project": erasure.project_id, "person": erasure.user}
         if row := await self._database.row(_NEXT_THREAD, values):
-            async with self._database.transaction() as connection:
+            async with self._transaction(erasure) as connection:
                 if await lock(connection, row[1], row[0]) is not None:
                     await self._remove(connection, erasure, row[1], Doomed(threads=[row[0]]))
             return True
@@ -179,7 +186,7 @@ class Erasures:
             doomed = Doomed(messages=[row[0]])
         else:
             return await self._rows(erasure, values)
-        async with self._database.transaction() as connection:
+        async with self._transaction(erasure) as connection:
             await self._remove(connection, erasure, row[1], doomed)
         return True
 
@@ -197,13 +204,20 @@ class Erasures:
         """The person's data are gone; so is the person's name."""
         await self._database.execute(_COMPLETE, {"id": erasure.id})
 
+    @asynccontextmanager
+    async def _transaction(self, erasure: Erasure) -> AsyncGenerator[Connection]:
+        """A transaction while nobody else works on the erasure, so that nothing is counted twice."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK, {"id": erasure.id})
+            yield connection
+
     async def _remove(self, connection: Connection, erasure: Erasure, project: str, doomed: Doomed) -> None:
         await _count(connection, erasure, await remove(connection, project, doomed))
 
     async def _rows(self, erasure: Erasure, values: Mapping[str, Any]) -> bool:
         found = False
         for kind, statement in _ROWS.items():
-            async with self._database.transaction() as connection:
+            async with self._transaction(erasure) as connection:
                 if gone := (await connection.execute(cast(LiteralString, statement), values)).rowcount:
                     found = True
                     await _count(connection, erasure, Counter({kind: gone}))

@@ -10,6 +10,7 @@ import orjson
 
 from ..errors import InvalidRequest, NotFound
 from .accounts import Rows
+from .audit import Act, perform, record
 from .database import Database, Row
 from .ids import new_id
 from .people import Membership, NewPerson, PersonRow, insert_person, join_projects, memberships_json
@@ -95,7 +96,8 @@ class Invites:
             "hash": invite.hash,
             "seconds": invite.seconds,
         }
-        row = await self._database.row(_ADD, values)
+        sent = Act("invite.sent", str(values["id"]), details={"data": {"email": invite.email, "role": invite.role}})
+        row = await perform(self._database, _ADD, values, lambda _: sent)
         if row is None:
             raise InvalidRequest(f"There is a user, or an invite, with the email '{invite.email}'.", param="email")
         return _invite(row)
@@ -119,7 +121,8 @@ class Invites:
             NotFound: there is none of this id.
             InvalidRequest: it was accepted.
         """
-        if await self._database.row(_DELETE, {"id": identifier}) is None:
+        deleted = Act("invite.deleted", identifier)
+        if await perform(self._database, _DELETE, {"id": identifier}, lambda _: deleted) is None:
             await self.get(identifier)
             raise InvalidRequest("The invite was accepted, and cannot be deleted any more. Delete the user instead.")
 
@@ -145,6 +148,7 @@ class Invites:
                 return None
             person = await insert_person(connection, NewPerson(name, invite.email, invite.role, password))
             await join_projects(connection, person.id, invite.projects)
+            await record(connection, Act("invite.accepted", invite.id, by=person.id))
             return person
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from ..errors import NotFound
+from .audit import Act, record
 from .database import Database
 
 #: Notices on this channel name a project whose limits have changed.
@@ -136,5 +137,8 @@ class LimitRows:
             NotFound: there is no such project, or it is archived.
         """
         values = {"project": project, "model": model, "limits": orjson.dumps(limits).decode()}
-        if not await self._database.execute(_SET, values):
-            raise NotFound(f"No project found with id '{project}'.")
+        async with self._database.transaction() as connection:
+            if not (await connection.execute(_SET, values)).rowcount:
+                raise NotFound(f"No project found with id '{project}'.")
+            changed = {"changes_requested": dict(limits)}
+            await record(connection, Act("rate_limit.updated", f"rl-{model}", project, changed))

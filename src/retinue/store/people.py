@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from psycopg.errors import UniqueViolation
 
 from ..errors import InvalidRequest, NotFound
 from .accounts import Rows
+from .audit import Act, perform, record
 from .database import Connection, Database, Row
 from .ids import new_id
 
@@ -148,7 +148,10 @@ async def insert_person(connection: Connection, person: NewPerson) -> PersonRow:
     except UniqueViolation as error:
         raise InvalidRequest(f"There is a user with the email address '{person.email}'.", param="email") from error
     assert row is not None  # noqa: S101 (an insertion returns its row)
-    return PersonRow(*row)
+    made = PersonRow(*row)
+    # Whoever comes by a link or a provider is let in by themselves.
+    await record(connection, Act("user.added", made.id, details={"data": {"role": made.role}}, by=made.id))
+    return made
 
 
 async def join_projects(connection: Connection, person: str, projects: Sequence[Membership]) -> None:
@@ -191,7 +194,7 @@ class People:
 
     async def get(self, identifier: str) -> PersonRow:
         """One person. Raises `NotFound`."""
-        return PersonRow(*await self._found(_GET, identifier))
+        return PersonRow(*_found(await self._database.row(_GET, {"id": identifier}), identifier))
 
     async def by_email(self, email: str) -> PersonRow | None:
         """The person with this email address, in any case of letters."""
@@ -210,15 +213,16 @@ class People:
 
     async def set_password(self, identifier: str, password: str) -> None:
         """Keep a new hash, and end all sessions of the person. Raises `NotFound`."""
-        await self._found(_SET_PASSWORD, identifier, password=password)
+        await self._done(_SET_PASSWORD, Act("password.updated", identifier, by=identifier), password=password)
 
     async def set_role(self, identifier: str, role: str) -> PersonRow:
         """Give a person another role in the organization. Raises `NotFound`."""
-        return PersonRow(*await self._found(_SET_ROLE, identifier, role=role))
+        act = Act("user.updated", identifier, details={"changes_requested": {"role": role}})
+        return PersonRow(*await self._done(_SET_ROLE, act, role=role))
 
     async def delete(self, identifier: str) -> None:
         """Delete a person with all sessions and memberships. Raises `NotFound`."""
-        await self._found(_DELETE, identifier)
+        await self._done(_DELETE, Act("user.deleted", identifier))
 
     async def known_as(self, issuer: str, subject: str) -> str | None:
         """The id of the person whom a provider knows by this subject."""
@@ -256,11 +260,16 @@ class People:
             await connection.execute(_END_FIRST_LINKS)
             return await insert_person(connection, person)
 
-    async def _found(self, sql: str, identifier: str, **values: str) -> Row:
-        row = await self._database.row(sql, {"id": identifier, **values})
-        if row is None:
-            raise NotFound(f"No user found with id '{identifier}'.")
-        return row
+    async def _done(self, sql: str, act: Act, **values: str) -> Row:
+        """The row of a statement about the person of an act."""
+        values = {"id": act.resource, **values}
+        return _found(await perform(self._database, sql, values, lambda _: act), act.resource)
+
+
+def _found(row: Row | None, identifier: str) -> Row:
+    if row is None:
+        raise NotFound(f"No user found with id '{identifier}'.")
+    return row
 
 
 class Members:
@@ -276,7 +285,8 @@ class Members:
             NotFound: there is no such project, it is archived, or there is no such person.
             InvalidRequest: the person is in it.
         """
-        row = await self._database.row(_ADD_MEMBER, {"project": project, "person": person, "role": role})
+        values = {"project": project, "person": person, "role": role}
+        row = await perform(self._database, _ADD_MEMBER, values, lambda _: _assigned(project, person, role))
         if row is not None:
             return MemberRow(*row)
         if await self._database.row(_GET_MEMBER, {"project": project, "person": person}):
@@ -290,18 +300,30 @@ class Members:
 
     async def get(self, project: str, person: str) -> MemberRow:
         """One person in a project. Raises `NotFound`."""
-        return MemberRow(*await self._found(_GET_MEMBER, project, person))
+        row = await self._database.row(_GET_MEMBER, {"project": project, "person": person})
+        return MemberRow(*_in_project(row, project, person))
 
     async def set_role(self, project: str, person: str, role: str) -> MemberRow:
         """Give a person another role in a project. Raises `NotFound`."""
-        return MemberRow(*await self._found(_SET_MEMBER_ROLE, project, person, role=role))
+        values = {"project": project, "person": person, "role": role}
+        row = await perform(self._database, _SET_MEMBER_ROLE, values, lambda _: _assigned(project, person, role))
+        return MemberRow(*_in_project(row, project, person))
 
     async def remove(self, project: str, person: str) -> None:
         """Let a person no more into a project. Raises `NotFound`."""
-        await self._found(_REMOVE_MEMBER, project, person)
+        values = {"project": project, "person": person}
+        row = await perform(self._database, _REMOVE_MEMBER, values, lambda _: _assigned(project, person, None))
+        _in_project(row, project, person)
 
-    async def _found(self, sql: str, project: str, person: str, **values: Any) -> Row:
-        row = await self._database.row(sql, {"project": project, "person": person, **values})
-        if row is None:
-            raise NotFound(f"No user found with id '{person}' in the project '{project}'.")
-        return row
+
+def _in_project(row: Row | None, project: str, person: str) -> Row:
+    if row is None:
+        raise NotFound(f"No user found with id '{person}' in the project '{project}'.")
+    return row
+
+
+def _assigned(project: str, person: str, role: str | None) -> Act:
+    """The act of giving a person a role in a project, or of taking it away."""
+    told = {"principal_id": person, "principal_type": "user", "resource_id": project, "resource_type": "project"}
+    kind = "role.assignment.created" if role else "role.assignment.deleted"
+    return Act(kind, person, project, {**told, "role": role} if role else told)

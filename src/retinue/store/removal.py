@@ -42,7 +42,8 @@ _FOR_TOOLS = """
         select from threads where project_id = %(project)s and threads.id <> all(%(threads)s)
             and jsonb_path_exists(body, '$.tool_resources.*.*[*]') and resources_of(body) && array[{table}.id]
     ) or exists (
-        select from assistants where project_id = %(project)s and resources_of(body) && array[{table}.id]
+        select from assistants where project_id = %(project)s
+            and jsonb_path_exists(body, '$.tool_resources.*.*[*]') and resources_of(body) && array[{table}.id]
     )
 """
 

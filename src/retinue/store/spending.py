@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .audit import Act, perform
 from .database import Database, Row
 
 _MONTH = "date_trunc('month', now(), 'UTC')"
@@ -63,13 +64,16 @@ class SpendLimits:
 
     async def set(self, project: str, threshold: int) -> SpendLimitRow:
         """Limit what a project may cost in a month, in cents, or change its limit."""
-        row = _made(await self._database.row(_SET, {"project": project, "threshold": threshold}))
+        values = {"project": project, "threshold": threshold}
+        changed = Act("spend_limit.updated", project, project, {"threshold_amount": threshold})
+        row = _made(await perform(self._database, _SET, values, lambda _: changed))
         assert row is not None  # noqa: S101 (an insertion returns its row)
         return row
 
     async def delete(self, project: str) -> bool:
         """Lift a project's limit; False if it has none."""
-        return await self._database.row(_DELETE, {"project": project}) is not None
+        deleted = Act("spend_limit.deleted", project, project)
+        return await perform(self._database, _DELETE, {"project": project}, lambda _: deleted) is not None
 
     async def warn(self, project: str) -> bool:
         """Whether the caller is the one, of all processes, who warns of this project this month."""

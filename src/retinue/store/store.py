@@ -18,8 +18,8 @@ from .erasures import Erasures
 from .files import Files
 from .generated_images import GeneratedImages
 from .idempotency import IdempotencyKeys
-from .limits import LimitRows, RateBuckets
 from .invites import Invites
+from .limits import LimitRows, RateBuckets
 from .loose_blobs import LooseBlobs
 from .notices import Notices
 from .people import Members, People

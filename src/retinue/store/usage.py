@@ -111,6 +111,18 @@ _FOLD = f"""
     select count(*) from old
 """  # noqa: S608
 
+#: Takes a person's name out of the records: they are added up with those of nobody.
+FORGET_USER = f"""
+    with theirs as (
+        delete from usage_records
+        where user_id = %(person)s and (%(project)s::text is null or project_id = %(project)s) returning *
+    )
+    insert into usage_records ({_KEY}, {", ".join(_COUNTS)})
+    select minute, project_id, endpoint, key_id, model, '', assistant_id, thread_id, run_id, {_SUMS} from theirs
+    group by minute, project_id, endpoint, key_id, model, assistant_id, thread_id, run_id
+    order by minute, project_id, endpoint, key_id, model, assistant_id, thread_id, run_id {_ADDED_UP}
+"""  # noqa: S608
+
 #: Most characters of a model's name here: rows of an index are bounded.
 _LONGEST_NAME = 256
 #: The most that a column takes: what a model's server says is no reason to lose the rest of a batch.

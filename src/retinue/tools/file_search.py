@@ -78,7 +78,7 @@ class FileSearch:
             found = await self._search.whole(project, stores, most)
         if found is None:
             limit = options.max_num_results or (_FEW if context <= _SMALL_CONTEXT else _MANY)
-            found = await self._search.search(project, stores, queries, limit, threshold=threshold)
+            found = await self._search.search(scope.caller, stores, queries, limit, threshold=threshold)
         self._usage.record(scope.caller, "file_search")
         passages = fitting(found, scope.number, min(_MOST_TOLD, scope.room))
         shown = FileSearchCall(

@@ -31,6 +31,8 @@ EXTENSIONS = frozenset(
         *("webhook_endpoint.created", "webhook_endpoint.updated", "webhook_endpoint.deleted"),
         "webhook_endpoint.secret_rotated",
         *("import.created", "export.created"),
+        *("spend_limit.updated", "spend_limit.deleted"),
+        "password.updated",
         "retention.updated",
         "erasure.created",
     }

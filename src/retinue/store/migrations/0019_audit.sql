@@ -93,6 +93,8 @@ create function resources_of(body jsonb) returns text[] language sql immutable p
         union select jsonb_path_query(body, '$.tool_resources.file_search.vector_store_ids[*]') #>> '{}'
     )
 $$;
+create index assistants_by_resource on assistants using gin (resources_of(body))
+    where jsonb_path_exists(body, '$.tool_resources.*.*[*]');
 create index threads_by_resource on threads using gin (resources_of(body))
     where jsonb_path_exists(body, '$.tool_resources.*.*[*]');
 
@@ -122,6 +124,7 @@ create index files_by_age on files (project_id, ((body ->> 'created_at')::bigint
 
 -- What an erasure looks for.
 create index runs_by_user on runs ((body #>> '{metadata,user}')) where body #>> '{metadata,user}' is not null;
+create index runs_by_person on runs ((body ->> 'user'));
 create index messages_by_user on messages ((body #>> '{metadata,user}')) where body #>> '{metadata,user}' is not null;
 create index webhook_deliveries_by_thread on webhook_deliveries ((body #>> '{event,data,thread_id}'));
 create index webhook_deliveries_by_object on webhook_deliveries ((body #>> '{event,data,id}'));

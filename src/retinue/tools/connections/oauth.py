@@ -57,10 +57,7 @@ class Tokens:
         self._store = store
         self._egress = egress
         self._timeout = settings.action_timeout
-        # A port of 0 is not known here; then only the setting helps.
-        self._redirect_uri = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip(
-            "/"
-        ) + CALLBACK_PATH
+        self._redirect_uri = settings.browser_url() + CALLBACK_PATH
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         #: Of client credentials, by connection: what they were got with, the token, and its end (monotonic seconds).
         self._of_connections: dict[str, tuple[str, str, float]] = {}
