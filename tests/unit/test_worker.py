@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from retinue.inference.frames import Frame
-from retinue.inference.worker import Worker
+from retinue.inference.worker import Died, Worker
 
 QUESTION = Frame({"texts": ["a"], "input_type": None})
 
@@ -47,3 +49,22 @@ async def test_questions_that_wait_are_work(worker: Worker):
     await asyncio.gather(*questions[1:])
     assert worker.pid in (pid, None)
     assert worker.load == 0
+
+
+def workers() -> list[str]:
+    """The processes of this kind that this one has."""
+    here = os.getpid()
+    pids = Path(f"/proc/{here}/task/{here}/children").read_text().split()
+    return [pid for pid in pids if b"use_child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.001, 0.05])
+async def test_what_is_closed_while_it_starts_leaves_no_process(worker: Worker, seconds: float):
+    asking = [asyncio.create_task(worker.ask(QUESTION)) for _ in range(2)]
+    await asyncio.sleep(seconds)
+    await worker.close()
+    for answer in await asyncio.gather(*asking, return_exceptions=True):
+        assert isinstance(answer, Died)
+    assert workers() == []
+    # A later question starts another one.
+    assert (await worker.ask(QUESTION)).parts

@@ -65,6 +65,8 @@ class Worker:
         self._idle = idle
         self._environment = environment
         self._load = 0
+        #: Counts the calls of `close`: what was asked before one gets no answer, and starts no process, after it.
+        self._closings = 0
         self._rest: asyncio.TimerHandle | None = None
         self._retiring: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -83,7 +85,11 @@ class Worker:
         return self._load
 
     async def close(self) -> None:
-        """End the process, and with it what is under way."""
+        """End the process, and with it what is under way or waits. A later question starts another one."""
+        self._closings += 1
+        await self._end()
+
+    async def _end(self) -> None:
         if self._rest:
             self._rest.cancel()
         child, self._child = self._child, None
@@ -100,7 +106,7 @@ class Worker:
             Died: there is none; `TookTooLong` where that is why.
         """
         self._load += 1
-        task = asyncio.create_task(self._ask(frame))
+        task = asyncio.create_task(self._ask(frame, self._closings))
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
 
@@ -120,26 +126,29 @@ class Worker:
         async def end_in_turn() -> None:
             async with self._turn:
                 if not self._load:
-                    await self.close()
+                    await self._end()
 
         self._retiring = asyncio.create_task(end_in_turn())
 
-    async def _ask(self, frame: Frame) -> Frame:
+    async def _ask(self, frame: Frame, closings: int) -> Frame:
         async with self._turn:
             try:
                 async with asyncio.timeout(self._timeout):
                     if self._child is None or self._child.returncode is not None:
-                        await self._start()
+                        await self._start(closings)
                     return await self._exchange(frame)
             except TimeoutError as error:
-                await self.close()
+                await self._end()
                 raise TookTooLong(f"it took longer than {self._timeout:g} seconds") from error
 
-    async def _start(self) -> None:
-        await self.close()
+    async def _start(self, closings: int) -> None:
+        """Start it, unless somebody closes it meanwhile."""
+        await self._end()
+        if closings != self._closings:
+            raise Died("it was closed")
         self._tail = b""
         # In a session of its own, so that Ctrl-C reaches only us; -P keeps the current folder out of its imports.
-        self._child = await asyncio.create_subprocess_exec(
+        child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", self._module),
             stdin=PIPE,
             stdout=PIPE,
@@ -147,7 +156,11 @@ class Worker:
             start_new_session=True,
             env=self._environment,
         )
-        self._listening = asyncio.create_task(self._listen(self._child))
+        if closings != self._closings:
+            await end(child)
+            raise Died("it was closed while it started")
+        self._child = child
+        self._listening = asyncio.create_task(self._listen(child))
         await self._exchange(Frame({**self._config, "parent": os.getpid()}))
         log.info("process ready", process=self._name)
 
