@@ -21,6 +21,7 @@ from ..errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound
 from ..inference.moderation import Moderations
 from ..service import running
 from ..settings import Settings
+from ..studio import UPLOADS
 from ..tools.connections.oauth import CALLBACK_PATH
 from ..webhooks.registry import WebhookRegistry
 from . import (
@@ -32,6 +33,7 @@ from . import (
     embeddings,
     files,
     images,
+    me,
     messages,
     models,
     moderations,
@@ -68,7 +70,7 @@ _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
     *(moderations, webhooks, connections, organization, people, rate_limits, usage, spend_limits, system),
-    *(audit, data_controls),
+    *(audit, data_controls, me),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
 _MODEL_CALLS = frozenset(
@@ -99,6 +101,8 @@ def _body_limits(settings: Settings) -> Callable[[str], int]:
     def limit(path: str) -> int:
         if path.startswith("/v1/uploads/") and path.endswith("/parts"):
             return uploads.PART_BODY_BYTES
+        if path.startswith(UPLOADS):
+            return settings.max_file_bytes + files.FORM_BYTES
         return of_paths.get(path, settings.max_body_bytes)
 
     return limit
@@ -127,7 +131,7 @@ class _Application(FastAPI):
 
 
 def create_app(
-    settings: Settings, conninfo: str, first_key: str | None = None, first_page: bytes | None = None
+    settings: Settings, conninfo: str, first_key: str | None = None, studio: Callable[[FastAPI], None] | None = None
 ) -> FastAPI:
     """The ASGI application.
 
@@ -135,7 +139,7 @@ def create_app(
         settings: all settings.
         conninfo: a psycopg connection string of a database that has been migrated.
         first_key: a key that opens the default project from the start.
-        first_page: the HTML that people see at ``/``.
+        studio: adds the web pages at all other paths.
     """
 
     @contextlib.asynccontextmanager
@@ -177,12 +181,8 @@ def create_app(
         app.include_router(module.router)
     if settings.pages:
         app.include_router(pages.router)
-    if settings.pages and first_page is not None:
-
-        @app.get("/", include_in_schema=False)
-        async def page() -> Response:  # pyright: ignore[reportUnusedFunction] (FastAPI uses it)
-            return Response(first_page, media_type="text/html")
-
+    if settings.pages and studio is not None:
+        studio(app)
     return app
 
 

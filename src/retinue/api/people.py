@@ -48,21 +48,21 @@ Emails = Annotated[
 async def list_users(store: TheStore, limit: Limit = 20, after: After = None, emails: Emails = None) -> Response:
     """List the people of the organization."""
     page = await store.people.page(limit=limit, after=after, emails=emails)
-    return listed(list(map(_user, page.rows)), more=page.has_more)
+    return listed(list(map(shown_user, page.rows)), more=page.has_more)
 
 
 @router.get(_USER, response_model=User)
 async def get_user(user_id: str, store: TheStore) -> Response:
     """Retrieve a person."""
-    return ok(_user(await store.people.get(user_id)))
+    return ok(shown_user(await store.people.get(user_id)))
 
 
 @router.post(_USER, response_model=User)
 async def modify_user(user_id: str, body: UserModify, store: TheStore) -> Response:
     """Change the role of a person in the organization, at once."""
     if body.role is None:
-        return ok(_user(await store.people.get(user_id)))
-    return ok(_user(await store.people.set_role(user_id, body.role)))
+        return ok(shown_user(await store.people.get(user_id)))
+    return ok(shown_user(await store.people.set_role(user_id, body.role)))
 
 
 @router.delete(_USER, response_model=Deleted)
@@ -152,7 +152,8 @@ async def delete_project_user(project_id: str, user_id: str, store: TheStore) ->
 # --- rows as objects
 
 
-def _user(row: PersonRow) -> User:
+def shown_user(row: PersonRow) -> User:
+    """A person as the API shows them."""
     return User.model_validate(
         {"id": row.id, "name": row.name, "email": row.email, "role": row.role, "added_at": row.created_at}
     )

@@ -27,7 +27,7 @@ from ..service import running
 from ..settings import Settings
 from ..store.embedded import EmbeddedPostgresError
 from ..store.people import People
-from ..studio.pages import first_page
+from ..studio.mount import mount
 from .common import DataOption, console, database, fail, first_key, key_file, load_settings, opened
 from .weights import fetch_default
 
@@ -92,7 +92,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         await _require_sign_in(settings, conninfo)
         host, port = listening.getsockname()[:2]
         base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        app = create_app(settings, conninfo, key, first_page(f"{base}/v1"))
+        app = create_app(settings, conninfo, key, lambda app: mount(app, _reached(base)))
         config = uvicorn.Config(
             app,
             loop="uvloop",
@@ -109,6 +109,11 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         await server.serve(sockets=[listening])
         if not server.started:
             raise typer.Exit(1)
+
+
+def _reached(base: str) -> str:
+    """How the server itself reaches an address on which it listens."""
+    return base.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
 async def _require_sign_in(settings: Settings, conninfo: str) -> None:

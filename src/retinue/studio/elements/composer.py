@@ -1,0 +1,134 @@
+"""The field in which a person writes a message, with files."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from nicegui import events, ui
+
+from ..frame import attribute
+from ..visitor import Visitor
+
+#: Enter sends, Shift+Enter begins a line; what an input method is still composing is left alone.
+_ON_ENTER = """(event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  emit(event.target.value);
+}"""
+#: Pictures and files that are pasted or dropped go the same way as chosen ones.
+_ON_FILES = """(event) => {
+  const files = [...((event.clipboardData ?? event.dataTransfer)?.files ?? [])];
+  if (!files.length) return;
+  event.preventDefault();
+  getElement(UPLOAD).$refs.qRef.addFiles(files);
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A file that goes with a message."""
+
+    name: str
+    #: Its content.
+    data: bytes
+    #: Its media type, as the browser says.
+    kind: str
+
+
+class Composer:
+    """A field with buttons to send, to stop and to attach."""
+
+    def __init__(
+        self,
+        visitor: Visitor,
+        *,
+        on_send: Callable[[str, list[Chosen]], Awaitable[None]],
+        on_stop: Callable[[], Awaitable[None]],
+        max_file_bytes: int = 64 * 1024 * 1024,
+        attach: bool = True,
+    ) -> None:
+        """Built in the current slot.
+
+        Args:
+            visitor: who writes.
+            on_send: gets the text and the files; the field is empty by then.
+            on_stop: is called when the answer is to stop.
+            max_file_bytes: of one file.
+            attach: whether files can go along.
+        """
+        self._visitor, self._on_send, self._on_stop = visitor, on_send, on_stop
+        self._files: list[Chosen] = []
+        with ui.element("form").classes("composer") as self.element:
+            self._chips = ui.element("div").classes("chips").props("role=list")
+            with ui.element("div").classes("line"):
+                if attach:
+                    self._attach(max_file_bytes)
+                self._field = ui.textarea(placeholder=visitor.text("conversation.write"))
+                self._field.props("autogrow borderless rows=1 input-class=composer-input maxlength=1000000")
+                self._field.props(f'aria-label="{attribute(visitor.text("conversation.write"))}"').classes("grow")
+                self._field.on("keydown", self._enter, js_handler=_ON_ENTER)
+                self._send = ui.button(icon="arrow_upward", on_click=self._click, color=None).props("round unelevated")
+                self._send.classes("primary").props(f'aria-label="{attribute(visitor.text("conversation.send"))}"')
+                self._stop = ui.button(icon="stop", on_click=self._on_stop, color=None).props("round unelevated")
+                self._stop.classes("primary").props(f'aria-label="{attribute(visitor.text("conversation.stop"))}"')
+        self.busy(False)
+
+    def _attach(self, max_file_bytes: int) -> None:
+        """Files come by the button, from the clipboard, or are dropped."""
+        text = self._visitor.text
+        upload = ui.upload(
+            multiple=True,
+            auto_upload=True,
+            max_file_size=max_file_bytes,
+            on_upload=self._uploaded,
+            on_rejected=lambda: ui.notify(text("conversation.too_large"), type="warning"),
+        ).classes("hidden")
+        button = ui.button(icon="attach_file", color=None).props(
+            f'flat round aria-label="{attribute(text("conversation.attach"))}"'
+        )
+        button.on("click", js_handler=f"() => getElement({upload.id}).$refs.qRef.pickFiles()")
+        take = _ON_FILES.replace("UPLOAD", str(upload.id))
+        self.element.on("paste", js_handler=take)
+        self.element.on("drop", js_handler=take)
+        self.element.on("dragover", js_handler="(event) => event.preventDefault()")
+
+    def busy(self, busy: bool) -> None:
+        """Whether an answer is on its way: then it can be stopped, and nothing can be sent."""
+        self._busy = busy
+        self._send.set_visibility(not busy)
+        self._stop.set_visibility(busy)
+
+    def write(self, text: str) -> None:
+        """Put a text into the field, and the cursor behind it."""
+        self._field.set_value(text)
+        self._field.run_method("focus")
+
+    async def _enter(self, event: events.GenericEventArguments) -> None:
+        await self._go(str(event.args))
+
+    async def _click(self) -> None:
+        await self._go(self._field.value or "")
+
+    async def _go(self, text: str) -> None:
+        if self._busy or not (text.strip() or self._files):
+            return
+        files, self._files = self._files, []
+        self._chips.clear()
+        self._field.set_value("")
+        await self._on_send(text, files)
+
+    async def _uploaded(self, event: events.UploadEventArguments) -> None:
+        file = Chosen(event.file.name, await event.file.read(), event.file.content_type)
+        self._files.append(file)
+        event.sender.run_method("reset")
+        with self._chips, ui.element("span").classes("chip").props("role=listitem") as chip:
+            ui.label(file.name)
+            label = self._visitor.text("conversation.detach", name=file.name)
+            ui.button(icon="close", on_click=lambda: self._drop(file, chip), color=None).props(
+                f'flat round dense size=xs aria-label="{attribute(label)}"'
+            )
+
+    def _drop(self, file: Chosen, chip: ui.element) -> None:
+        self._files.remove(file)
+        chip.delete()

@@ -1,0 +1,34 @@
+"""Buttons and headings as all pages have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from nicegui import ui
+
+from ..frame import attribute
+
+
+def heading(text: str, level: int = 1) -> ui.html:
+    """A heading; each page has one of level 1."""
+    return ui.html(escape(text), tag=f"h{level}", sanitize=False)
+
+
+def primary(text: str, on_click: Callable[..., Any] | None = None, icon: str | None = None) -> ui.button:
+    """The button for what a page is about: one on a page, as a rule."""
+    return ui.button(text, on_click=on_click, icon=icon, color=None).props("unelevated").classes("primary")
+
+
+def plain(text: str, on_click: Callable[..., Any] | None = None, icon: str | None = None) -> ui.button:
+    """A button for everything else."""
+    return ui.button(text, on_click=on_click, icon=icon, color=None).props("outline").classes("plain")
+
+
+def symbol(icon: str, label: str, on_click: Callable[..., Any] | None = None) -> ui.button:
+    """A button that shows a symbol only; `label` is what it is called, by pointer and by screen reader."""
+    button = ui.button(icon=icon, on_click=on_click, color=None).props(
+        f'flat round dense aria-label="{attribute(label)}"'
+    )
+    return button.tooltip(label)

@@ -1,0 +1,107 @@
+"""The messages of a thread, as people read them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nicegui import ui
+from nicegui.events import GenericEventArguments
+
+from ..visitor import Visitor
+
+#: Seconds between two pieces of a streamed answer on their way to the browser, at least.
+_PACE = 0.05
+#: Labels that the browser needs.
+_LABELS = ("conversation", "picture", "waiting", "source")
+
+
+class Conversation(ui.element, component="conversation.js"):
+    """Messages with Markdown, pictures, files and citations; what is streamed appears as it comes.
+
+    A message is a mapping: ``id``, ``role`` (`user` or `assistant`), ``name``, ``time`` (ISO 8601), ``parts`` (texts
+    ``{"type": "text", "text", "plain", "citations": [{"number", "name"}]}`` and pictures ``{"type": "image", "src"}``),
+    ``files`` (``{"id", "name", "href"}``), ``streaming``, ``note`` and ``noteKind``. `messages.shown` makes one of what
+    the API has. In the text, U+E000, a number and U+E001 stand for a citation.
+    """
+
+    def __init__(
+        self,
+        visitor: Visitor,
+        messages: Sequence[Mapping[str, Any]] = (),
+        *,
+        actions: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
+        on_action: Callable[[str, str], Any] | None = None,
+        on_cite: Callable[[str, int], Any] | None = None,
+    ) -> None:
+        """An element; what is put into its slot is shown while there are no messages.
+
+        Args:
+            visitor: who reads.
+            messages: those that are there already, oldest first.
+            actions: by role, the buttons under a message: ``{"name", "label", "icon"}``. `copy` copies by itself.
+            on_action: is told the name of a button and the message's id.
+            on_cite: is told the message's id and the number of a citation.
+        """
+        super().__init__()
+        self._props["initial"] = list(messages)
+        self._props["labels"] = {
+            **{key: visitor.text(f"conversation.{key}") for key in _LABELS},
+            "copy": visitor.text("frame.copy"),
+            "copied": visitor.text("frame.copied"),
+        }
+        self._props["actions"] = {role: list(buttons) for role, buttons in (actions or {}).items()}
+        self._pending: dict[str, str] = {}
+        self._sent = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        if on_action:
+            self.on("action", lambda event: on_action(event.args["name"], event.args["id"]))
+        if on_cite:
+            self.on("cite", lambda event: _cite(on_cite, event))
+
+    def show(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Show these messages instead of all others."""
+        self._pending.clear()
+        self.run_method("show", list(messages))
+
+    def add(self, message: Mapping[str, Any]) -> None:
+        """Show one more at the end."""
+        self.run_method("add", dict(message))
+
+    def append(self, message: str, text: str) -> None:
+        """Go on with the text of a message; pieces that come fast travel together."""
+        self._pending[message] = self._pending.get(message, "") + text
+        if self._timer is None:
+            wait = max(0.0, self._sent + _PACE - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(wait, self._flush)
+
+    def replace(self, message: str, by: Mapping[str, Any]) -> None:
+        """Show a message in the place of the one with this id, or at the end if there is none."""
+        self._pending.pop(message, None)
+        self.run_method("replace", message, dict(by))
+
+    def drop(self, message: str) -> None:
+        """Show a message no more."""
+        self._pending.pop(message, None)
+        self.run_method("drop", message)
+
+    def status(self, text: str) -> None:
+        """Say at the end what is being done; "" takes it away."""
+        self.run_method("status", text)
+
+    def reveal(self, message: str) -> None:
+        """Scroll to a message."""
+        self.run_method("reveal", message)
+
+    def _flush(self) -> None:
+        self._timer, self._sent = None, time.monotonic()
+        pending, self._pending = self._pending, {}
+        if not self.is_deleted:
+            for message, text in pending.items():
+                self.run_method("append", message, text)
+
+
+def _cite(told: Callable[[str, int], Any], event: GenericEventArguments) -> Any:
+    return told(event.args["id"], int(event.args["number"]))

@@ -1,0 +1,87 @@
+"""Messages of the API as `Conversation` shows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from openai.types.beta.threads import Annotation, Message, Text
+
+from ..content import content_url
+from ..visitor import Visitor
+
+#: What stands for a citation in the text: see `Conversation`.
+_BEGIN, _END = "\ue000", "\ue001"
+#: Marks of citations that are still on their way.
+MARKS = re.compile(r"【\d+:\d+†[^】]*】")
+
+
+def shown(visitor: Visitor, message: Message, names: Mapping[str, str], assistant: str = "") -> dict[str, Any]:
+    """A message for `Conversation`.
+
+    Args:
+        visitor: who reads.
+        message: of the API.
+        names: names of files by their ids; the id stands where there is none.
+        assistant: what the assistant is called.
+    """
+    parts: list[dict[str, Any]] = []
+    for part in message.content:
+        if part.type == "text":
+            parts.append(text_part(part.text, names))
+        elif part.type == "image_file":
+            parts.append({"type": "image", "src": content_url(part.image_file.file_id)})
+        elif part.type == "image_url":
+            parts.append({"type": "text", "text": f"[{part.image_url.url[:200]}]({part.image_url.url})"})
+        elif part.type == "refusal":
+            parts.append({"type": "text", "text": part.refusal})
+    files = [one.file_id for one in message.attachments or [] if one.file_id]
+    of_person = message.role == "user"
+    return {
+        "id": message.id,
+        "role": message.role,
+        "name": visitor.text("conversation.you") if of_person else assistant or visitor.text("conversation.assistant"),
+        "time": datetime.fromtimestamp(message.created_at, UTC).isoformat(),
+        "parts": parts,
+        "files": [{"id": file, "name": names.get(file, file), "href": content_url(file)} for file in files],
+    }
+
+
+def text_part(text: Text, names: Mapping[str, str]) -> dict[str, Any]:
+    """A text with its citations numbered, and links to files that lead to them."""
+    sources: dict[str, int] = {}
+    pieces: list[str] = []
+    at = 0
+    for one in _in_order(text.annotations):
+        begin, end = one.start_index, one.end_index
+        if begin < at or end > len(text.value):
+            continue
+        pieces.append(text.value[at:begin])
+        if one.type == "file_citation":
+            number = sources.setdefault(one.file_citation.file_id, len(sources) + 1)
+            pieces.append(f"{_BEGIN}{number}{_END}")
+        else:
+            # The mark is the address in a Markdown link.
+            pieces.append(content_url(one.file_path.file_id))
+        at = end
+    pieces.append(text.value[at:])
+    citations = [{"number": number, "name": names.get(file, file), "file": file} for file, number in sources.items()]
+    return {"type": "text", "text": "".join(pieces), "plain": text.value, "citations": citations}
+
+
+def _in_order(annotations: Sequence[Annotation]) -> list[Annotation]:
+    return sorted(annotations, key=lambda one: (one.start_index, one.end_index))
+
+
+def files_of(messages: Sequence[Message]) -> set[str]:
+    """The ids of all files that messages name."""
+    found = {one.file_id for message in messages for one in message.attachments or [] if one.file_id}
+    for message in messages:
+        for part in message.content:
+            if part.type == "text":
+                for one in part.text.annotations:
+                    place = one.file_citation if one.type == "file_citation" else one.file_path
+                    found.add(place.file_id)
+    return found

@@ -1,0 +1,88 @@
+"""The pages in the application: NiceGUI behind the API's routes, with what keeps it to this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from nicegui import app as pages
+from nicegui import ui
+from starlette.routing import Match, Mount
+from starlette.types import Message, Receive, Scope, Send
+
+from .content import serve_content
+from .frame import register
+from .pages import PAGES
+from .visitor import Visitors
+
+STATIC = Path(__file__).parent / "static"
+#: Paths of the API, which answers for those that it does not know, too.
+_OF_THE_API = ("/v1/", "/healthz", "/metrics", "/openapi.json")
+#: Pages load nothing from elsewhere, whatever a model writes into them. Vue compiles its templates in the browser.
+_POLICY = (
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
+    b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = (
+    (b"content-security-policy", _POLICY),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+)
+#: Seconds for which a page that has lost its connection is kept.
+_KEPT = 60.0
+
+
+def mount(app: FastAPI, base_url: str) -> None:
+    """Let an application show the pages, at all paths that are not the API's.
+
+    Once in a process: NiceGUI has one application.
+
+    Args:
+        app: the application, with all its routes.
+        base_url: where it listens, without a path, as this process reaches it.
+    """
+    visitors = Visitors(f"{base_url}/v1")
+    pages.add_static_files("/static", STATIC, max_cache_age=3600)
+    missing = register(visitors, PAGES)
+    serve_content(visitors)
+    ui.run_with(
+        app,
+        root=missing,
+        title="Retinue",
+        favicon=STATIC / "favicon.svg",
+        binding_refresh_interval=None,
+        reconnect_timeout=_KEPT,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    app.router.routes[-1] = _BesideTheApi("/", app=pages)
+    pages.on_shutdown(visitors.close)
+
+
+class _BesideTheApi(Mount):
+    """Everything but the API, with headers for all pages, and no sockets for pages of others."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["path"].startswith(_OF_THE_API):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(one for one in _HEADERS if one[0] not in present)]
+            await send(message)
+
+        if scope["type"] == "websocket" and not _is_own(dict(scope["headers"])):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await super().handle(scope, receive, sent if scope["type"] == "http" else send)
+
+
+def _is_own(headers: dict[bytes, bytes]) -> bool:
+    """Whether a browser opens a socket for a page of this server."""
+    origin = urlsplit(headers.get(b"origin", b"").decode("latin-1")).netloc
+    return origin == headers.get(b"host", b"").decode("latin-1")

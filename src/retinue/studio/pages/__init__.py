@@ -1,0 +1,11 @@
+"""The pages, one module or folder each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..frame import Page
+from . import chat, start
+
+#: All pages, in the order of the navigation.
+PAGES: Sequence[Page] = (*chat.PAGES, *start.PAGES)
