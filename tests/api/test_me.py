@@ -12,7 +12,7 @@ from ..harness import Api, Server
 
 
 async def test_a_key_is_told_its_project_and_scopes(api: Api) -> None:
-    me = await api.get("/me")
+    me = await api.call("GET", "/me", extension=True)
     assert me == {
         "object": "me",
         "user": None,

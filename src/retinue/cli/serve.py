@@ -27,7 +27,6 @@ from ..service import running
 from ..settings import Settings
 from ..store.embedded import EmbeddedPostgresError
 from ..store.people import People
-from ..studio.mount import mount
 from .common import DataOption, console, database, fail, first_key, key_file, load_settings, opened
 from .weights import fetch_default
 
@@ -92,7 +91,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         await _require_sign_in(settings, conninfo)
         host, port = listening.getsockname()[:2]
         base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        app = create_app(settings, conninfo, key, lambda app: mount(app, _reached(base)))
+        app = create_app(settings, conninfo, key, _studio(base))
         config = uvicorn.Config(
             app,
             loop="uvloop",
@@ -111,9 +110,17 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
             raise typer.Exit(1)
 
 
-def _reached(base: str) -> str:
-    """How the server itself reaches an address on which it listens."""
-    return base.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+def _studio(base: str) -> Callable[[FastAPI], None]:
+    """What adds the pages, which reach the API by the address on which this process listens."""
+    reached = base.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+    def add(app: FastAPI) -> None:
+        # NiceGUI takes half a second and 40 MB, which other commands and servers without pages save.
+        from ..studio.mount import mount
+
+        mount(app, reached)
+
+    return add
 
 
 async def _require_sign_in(settings: Settings, conninfo: str) -> None:
