@@ -91,7 +91,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         await _require_sign_in(settings, conninfo)
         host, port = listening.getsockname()[:2]
         base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        app = create_app(settings, conninfo, key, _studio(base))
+        app = create_app(settings, conninfo, key, _studio(base, settings.public_url))
         config = uvicorn.Config(
             app,
             loop="uvloop",
@@ -110,7 +110,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
             raise typer.Exit(1)
 
 
-def _studio(base: str) -> Callable[[FastAPI], None]:
+def _studio(base: str, public_url: str | None) -> Callable[[FastAPI], None]:
     """What adds the pages, which reach the API by the address on which this process listens."""
     reached = base.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
@@ -118,7 +118,7 @@ def _studio(base: str) -> Callable[[FastAPI], None]:
         # NiceGUI takes half a second and 40 MB, which other commands and servers without pages save.
         from ..studio.mount import mount
 
-        mount(app, reached)
+        mount(app, reached, public_url)
 
     return add
 

@@ -34,7 +34,7 @@ _HEADERS = (
 _KEPT = 60.0
 
 
-def mount(app: FastAPI, base_url: str) -> None:
+def mount(app: FastAPI, base_url: str, public_url: str | None = None) -> None:
     """Let an application show the pages, at all paths that are not the API's.
 
     Once in a process: NiceGUI has one application.
@@ -42,6 +42,7 @@ def mount(app: FastAPI, base_url: str) -> None:
     Args:
         app: the application, with all its routes.
         base_url: where it listens, without a path, as this process reaches it.
+        public_url: where people's browsers find it, if that is elsewhere.
     """
     visitors = Visitors(f"{base_url}/v1")
     pages.add_static_files("/static", STATIC, max_cache_age=3600)
@@ -57,12 +58,16 @@ def mount(app: FastAPI, base_url: str) -> None:
         tailwind=False,
         show_welcome_message=False,
     )
-    app.router.routes[-1] = _BesideTheApi("/", app=pages)
+    app.router.routes[-1] = _BesideTheApi(public_url)
     pages.on_shutdown(visitors.close)
 
 
 class _BesideTheApi(Mount):
     """Everything but the API, with headers for all pages, and no sockets for pages of others."""
+
+    def __init__(self, public_url: str | None) -> None:
+        super().__init__("/", app=pages)
+        self._public = urlsplit(public_url or "").netloc
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["path"].startswith(_OF_THE_API):
@@ -76,13 +81,12 @@ class _BesideTheApi(Mount):
                 message["headers"] = [*message["headers"], *(one for one in _HEADERS if one[0] not in present)]
             await send(message)
 
-        if scope["type"] == "websocket" and not _is_own(dict(scope["headers"])):
+        if scope["type"] == "websocket" and not self._is_own(dict(scope["headers"])):
             await send({"type": "websocket.close", "code": 1008})
             return
         await super().handle(scope, receive, sent if scope["type"] == "http" else send)
 
-
-def _is_own(headers: dict[bytes, bytes]) -> bool:
-    """Whether a browser opens a socket for a page of this server."""
-    origin = urlsplit(headers.get(b"origin", b"").decode("latin-1")).netloc
-    return origin == headers.get(b"host", b"").decode("latin-1")
+    def _is_own(self, headers: dict[bytes, bytes]) -> bool:
+        """Whether a browser opens a socket for a page of this server."""
+        origin = urlsplit(headers.get(b"origin", b"").decode("latin-1")).netloc
+        return origin != "" and origin in (headers.get(b"host", b"").decode("latin-1"), self._public)
