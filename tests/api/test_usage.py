@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from retinue.accounts import keys
+from retinue.accounts import answers
 from retinue.errors import Unavailable
 from retinue.model_settings import ModelSettings
 from retinue.settings import Settings
@@ -151,7 +151,7 @@ async def test_an_outage_of_the_database_loses_nothing(
                     raise
 
             monkeypatch.setattr(records, "add", watched)
-            monkeypatch.setattr(keys, "_BELIEVED", 600.0)
+            monkeypatch.setattr(answers, "BELIEVED", 600.0)
             for _ in range(5):
                 await api.post(CHAT, chat())
             await postgres.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +12,9 @@ from ..errors import AuthenticationFailed, Forbidden, NotFound
 from ..store.accounts import DEFAULT_PROJECT, KEYS_CHANGED, Accounts, KeyRow, NewKey
 from ..store.ids import new_id
 from ..store.notices import Notices
+from .answers import BELIEVED, MOST_KNOWN, Answers
 from .scopes import EVERYTHING, allowed, need
 
-#: Seconds that an answer of the database about a key is believed, as long as changes are heard of at once; this is for
-#: those that get lost.
-_BELIEVED = 5.0
-#: Keys whose answers are kept at most; then all are forgotten. Wrong keys are kept too, so that they cost no query.
-_MOST_KNOWN = 10_000
 #: Characters of an id of ours.
 _LONGEST_ID = 64
 #: What only admin keys and owners of the organization may ask for, and all that admin keys may.
@@ -96,21 +93,16 @@ class Keys:
             notices: how other processes tell that keys have changed; None where none is looked up here.
         """
         self._accounts = accounts
-        self._notices = notices
-        self._known: dict[bytes, tuple[float, Caller | None]] = {}
+        self._answers = Answers(self._find, notices, KEYS_CHANGED)
         #: Names of projects that are not here, and until when that is believed.
         self._elsewhere: dict[str, float] = {}
-        #: Counts the notices: what was asked for before one may be out of date.
-        self._changes = 0
-        if notices:
-            notices.on(KEYS_CHANGED, self._forget)
 
-    def _forget(self, changed: str) -> None:
-        self._changes += 1
-        if changed:
-            self._known.pop(bytes.fromhex(changed), None)
-        else:
-            self._known.clear()
+    async def _find(self, digest: bytes) -> tuple[Caller | None, float]:
+        found = await self._accounts.find_key(digest)
+        if found is None:
+            return None, math.inf
+        expires_in = math.inf if found.expires_in is None else found.expires_in
+        return Caller(found.project, found.id, tuple(found.scopes)), expires_in
 
     async def caller_of(self, key: str) -> Caller:
         """The key's id, its project and its scopes.
@@ -119,18 +111,7 @@ class Keys:
             AuthenticationFailed: there is no such key, or it was revoked or has expired.
             Unavailable: the database is away.
         """
-        digest = _hash(key)
-        now = time.monotonic()
-        until, caller = self._known.get(digest, (0.0, None))
-        if until <= now:
-            changes = self._changes
-            found = await self._accounts.find_key(digest)
-            caller = Caller(found.project, found.id, tuple(found.scopes)) if found else None
-            believed = _BELIEVED if found is None or found.expires_in is None else min(_BELIEVED, found.expires_in)
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            if changes == self._changes and self._notices and self._notices.heard:
-                self._known[digest] = (now + believed, caller)
+        caller = await self._answers.of(_hash(key))
         if caller is None:
             raise AuthenticationFailed(
                 f"Incorrect API key provided: {hint(key)}. `retinue keys create` makes a new one.",
@@ -153,9 +134,9 @@ class Keys:
             raise AuthenticationFailed(
                 "OpenAI-Project header should match project for API key", code="mismatched_project"
             )
-        if len(self._elsewhere) >= _MOST_KNOWN:
+        if len(self._elsewhere) >= MOST_KNOWN:
             self._elsewhere.clear()
-        self._elsewhere[named] = now + _BELIEVED
+        self._elsewhere[named] = now + BELIEVED
 
     async def create(
         self,

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
-import time
 from collections.abc import Mapping
 
 from ..errors import AuthenticationFailed, Forbidden
 from ..store.browser_sessions import SESSIONS_CHANGED, BrowserSessions, FoundSession
 from ..store.notices import Notices
+from .answers import Answers
 from .keys import ORGANIZATION, Caller
 from .scopes import EVERYTHING
 
-#: Seconds that an answer of the database is believed, as those about keys; and how many answers are kept at most.
-_BELIEVED = 5.0
-_MOST_KNOWN = 10_000
 #: Bytes of a token.
 _TOKEN_BYTES = 32
 #: Characters of a cookie that may be a token of ours.
@@ -53,18 +51,12 @@ class Sessions:
     def __init__(self, rows: BrowserSessions, notices: Notices) -> None:
         """Before `notices` are opened: by them other processes tell that sessions have changed."""
         self._rows = rows
-        self._notices = notices
-        self._known: dict[bytes, tuple[float, FoundSession | None]] = {}
-        #: Counts the notices: what was asked for before one may be out of date.
-        self._changes = 0
-        notices.on(SESSIONS_CHANGED, self._forget)
+        self._answers = Answers(self._find, notices, SESSIONS_CHANGED)
 
-    def _forget(self, changed: str) -> None:
-        self._changes += 1
-        if changed:
-            self._known.pop(bytes.fromhex(changed), None)
-        else:
-            self._known.clear()
+    async def _find(self, digest: bytes) -> tuple[FoundSession | None, float]:
+        session = await self._rows.find(digest)
+        # Less than it has left: the use that prolongs it is noted where the database is asked.
+        return session, session.expires_in / 2 if session else math.inf
 
     async def begin(self, person: str, password: str | None = None) -> str:
         """The token of a new session.
@@ -85,7 +77,7 @@ class Sessions:
         """End a session, at once on every process."""
         digest = token_hash(token)
         await self._rows.end(digest)
-        self._known.pop(digest, None)
+        self._answers.forget(digest)
 
     async def find(self, token: str) -> FoundSession:
         """Who is signed in.
@@ -96,17 +88,7 @@ class Sessions:
         """
         if len(token) > _LONGEST_TOKEN:
             raise _not_signed_in()
-        digest, now = token_hash(token), time.monotonic()
-        until, session = self._known.get(digest, (0.0, None))
-        if until <= now:
-            changes = self._changes
-            session = await self._rows.find(digest)
-            # Less than it has left: the use that prolongs it is noted where the database is asked.
-            believed = min(_BELIEVED, session.expires_in / 2) if session else _BELIEVED
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            if changes == self._changes and self._notices.heard:
-                self._known[digest] = (now + believed, session)
+        session = await self._answers.of(token_hash(token))
         if session is None:
             raise _not_signed_in()
         return session
