@@ -14,7 +14,7 @@ from retinue.store.accounts import DEFAULT_PROJECT
 
 from ..harness import Answer, Api, Json, Server, eventually
 from ..scripted import Reply, ScriptedUpstream
-from .test_books import written
+from .books.amounts import written
 
 #: A dollar for a token: whole dollars can be spent.
 pytestmark = pytest.mark.model_settings(input_price=1_000_000)
