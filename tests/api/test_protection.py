@@ -12,7 +12,7 @@ import pytest
 from retinue.runs.guard import CHINESE_GUARD, GUARD
 from retinue.runs.leaks import CHINESE_NOTICE, NOTICE
 
-from ..harness import Api, Event, Json, Server, function, parse_events, run_path, text
+from ..harness import Api, Event, Json, Server, eventually, function, parse_events, run_path, text
 from ..indexing import index
 from ..scripted import Call, Reply, ScriptedUpstream
 from .test_file_search import CONTENT, answering
@@ -269,6 +269,33 @@ async def test_an_answer_that_repeats_the_instructions_is_withheld_everywhere(
     assert run["usage"] == {"prompt_tokens": 11, "completion_tokens": 40, "total_tokens": 51}
     async with api.open_get_stream(f"{run_path(run)}/stream") as response:
         assert said(parse_events(await response.text())) == text(message)
+
+
+#: An answer that tells the instructions again and again, with other words between.
+AGAIN = [f"{word} " for word in f"Sure, once more: {INSTRUCTIONS}".split()]
+
+
+async def test_an_answer_that_leaks_again_and_again_is_broken_off(api: Api, upstream: ScriptedUpstream) -> None:
+    # It would never end by itself.
+    upstream.script(Reply(chunks=AGAIN * 3, hang=True))
+    async with asyncio.timeout(20):
+        events, message = await ran(api, await protected(api))
+    ended = f"Sure, once more: {NOTICE}. Sure, once more: {NOTICE}. Sure, once more: {NOTICE}"
+    assert said(events) == text(message) == ended
+    assert (message["status"], message["incomplete_details"]) == ("completed", None)
+    run = of(events, "thread.run.completed")
+    # Nobody has told what it used: about 100 words of 5 letters, at 3 letters a token.
+    assert 100 < run["usage"]["completion_tokens"] < 300
+    assert run["usage"]["prompt_tokens"] > 50
+    await eventually(lambda: asyncio.sleep(0, upstream.disconnects == 1))
+
+
+async def test_an_answer_in_json_is_not_broken_off(api: Api, upstream: ScriptedUpstream) -> None:
+    value = {"answer": ["".join(AGAIN)] * 4}
+    upstream.script(Reply(text=json.dumps(value)))
+    _, message = await ran(api, await protected(api), response_format={"type": "json_object"})
+    assert text(message).count(NOTICE) == 4
+    assert len(json.loads(text(message))["answer"]) == 4
 
 
 async def test_the_notice_is_in_the_language_of_the_answer(api: Api, upstream: ScriptedUpstream) -> None:

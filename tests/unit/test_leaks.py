@@ -46,6 +46,18 @@ def test_a_text_that_is_repeated_is_withheld() -> None:
     assert told(f"好的：{CHINESE}还有吗？") == f"好的：{CHINESE_NOTICE}。还有吗？"
 
 
+@pytest.mark.parametrize("size", [1, 7, 5_000])
+def test_an_answer_ends_with_the_third_passage_that_is_withheld(size: int) -> None:
+    text = f"Here: {ENGLISH} And again: {ENGLISH} 又：{CHINESE} And again: {ENGLISH} Bye."
+    leaks = LeakFilter([secret(ENGLISH), secret(CHINESE)], most=3)
+    out = "".join(leaks.add(text[at : at + size]) for at in range(0, len(text), size))
+    assert leaks.over
+    assert out + leaks.add("More of it.") + leaks.finish() == f"Here: {NOTICE}. And again: {NOTICE}. 又：{NOTICE}"
+    two = LeakFilter([secret(ENGLISH)], most=3)
+    assert two.add(f"{ENGLISH} Or: {ENGLISH} Bye.") + two.finish() == f"{NOTICE}. Or: {NOTICE}. Bye."
+    assert not two.over
+
+
 def test_eleven_words_pass_and_twelve_do_not() -> None:
     words = ENGLISH.replace(".", "").replace(",", "").split()
     for begin in range(len(words) - RUN):

@@ -6,12 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast, get_args
 
-import orjson
-
 from ..errors import ModelError
 from .chat import ChatEvent, ChatRequest, Finished, FinishReason, Json, TextDelta, ToolCallDelta, Usage
 from .route import Route
-from .tokens import estimate_tokens
+from .tokens import estimate_usage
 
 #: The addresses of chat completions, and of the older completions of plain text.
 CHAT = "/chat/completions"
@@ -79,7 +77,8 @@ class _Answer:
         reason = "tool_calls" if self._calls else self._reason
         if reason not in get_args(FinishReason):
             reason = "stop"
-        return Finished(cast(FinishReason, reason), self._usage or self._estimated_usage())
+        usage = self._usage or estimate_usage(self._request, "".join(self._text))
+        return Finished(cast(FinishReason, reason), usage)
 
     def _delta(self, delta: Json) -> list[ChatEvent]:
         events: list[ChatEvent] = []
@@ -107,7 +106,3 @@ class _Answer:
                 int(usage.get("completion_tokens") or 0),
                 int(details.get("cached_tokens") or 0),
             )
-
-    def _estimated_usage(self) -> Usage:
-        prompt = estimate_tokens(orjson.dumps(self._request.messages).decode())
-        return Usage(prompt, estimate_tokens("".join(self._text)))

@@ -1,9 +1,14 @@
 """How many tokens a text has, about: for the context window, where an exact count is not worth its price.
 
-What clients are told (`usage`) never comes from here: it is what the model's server counted.
+What clients are told (`usage`) comes from here only where the model's server did not count: it tells no usage, or its
+answer was broken off.
 """
 
 from __future__ import annotations
+
+import orjson
+
+from .chat import ChatRequest, Usage
 
 #: What the roles and separators around a message cost in the chat templates in use.
 MESSAGE_OVERHEAD = 4
@@ -20,6 +25,11 @@ def estimate_tokens(text: str) -> int:
     # UTF-8 spends one byte on ASCII and mostly three on the rest, so the two lengths tell how many there are of each.
     others = min(characters, (len(text.encode("utf-8", "surrogatepass")) - characters + 1) // 2)
     return (characters - others) // 3 + others + 1
+
+
+def estimate_usage(request: ChatRequest, text: str) -> Usage:
+    """What a call of a model has used; `text`: what has come of its answer."""
+    return Usage(estimate_tokens(orjson.dumps(request.messages).decode()), estimate_tokens(text))
 
 
 def beginning(text: str, tokens: int) -> str:

@@ -18,6 +18,7 @@ from ..accounts.usage import UsageMeter
 from ..errors import ApiError, ContextOverflow, InsufficientQuota, ModelError, Unavailable
 from ..inference.chat import ChatRequest, Finished, Json, TextDelta
 from ..inference.models import Models, ServedModel
+from ..inference.tokens import estimate_usage
 from ..settings import Settings
 from ..store.runs import Claim, Commit
 from ..store.store import Store
@@ -235,6 +236,7 @@ class Driver:
 
     async def _listen(self, model: ServedModel, turn: Turn, request: ChatRequest) -> Finished:
         finished: Finished | None = None
+        said: list[str] = []
         try:
             self._meter.require(self._caller)
         except InsufficientQuota as error:
@@ -243,6 +245,11 @@ class Driver:
             async for event in answer:
                 if isinstance(event, TextDelta):
                     turn.add_text(event.text)
+                    said.append(event.text)
+                    if turn.leaked and not turn.called:
+                        # Closing the stream ends the call: what is left would be withheld, and cost tokens.
+                        finished = Finished("stop", estimate_usage(request, "".join(said)))
+                        break
                 elif isinstance(event, Finished):
                     finished = event
                 elif not self._closing:

@@ -30,6 +30,8 @@ _AT_ONCE = 1024
 
 NOTICE = "(This part is confidential and was left out.)"
 CHINESE_NOTICE = "（此部分内容保密，已略去。）"
+#: After so many passages that were withheld, an answer in words ends: it goes on telling what it may not.
+MOST_WITHHELD = 3
 
 
 class Secret:
@@ -83,9 +85,18 @@ class LeakFilter:
     and as much again as the secrets.
     """
 
-    def __init__(self, secrets: Sequence[Secret]) -> None:
-        """`secrets`: what is not to be told."""
+    def __init__(self, secrets: Sequence[Secret], *, most: int | None = None) -> None:
+        """Begin an answer.
+
+        Args:
+            secrets: what is not to be told.
+            most: passages that are withheld before the answer ends: nothing of it is let go any more then; None: it
+                goes on.
+        """
         self._readings = [(reading, one) for one in secrets for reading in one.readings()]
+        self._most = most
+        #: Passages that were withheld.
+        self._count = 0
         self._strict = False
         #: What has come and is not let go, and the place of its first character in the answer.
         self._text = ""
@@ -98,6 +109,11 @@ class LeakFilter:
         self._out: list[str] = []
         #: The letters of the answer so far, in Chinese and other.
         self._unspaced = self._spaced = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the answer has ended because too many of its passages were withheld."""
+        return self._most is not None and self._count >= self._most
 
     def add(self, piece: str) -> str:
         """Take a piece of the answer; returns the text that can be let go."""
@@ -114,7 +130,8 @@ class LeakFilter:
     def _add(self, piece: str) -> str:
         self._text += piece
         for character in piece:
-            self._take(character)
+            if not self.over:
+                self._take(character)
         return self._taken()
 
     def _take(self, character: str) -> None:
@@ -135,6 +152,8 @@ class LeakFilter:
     def _look(self, reading: Reading, one: Secret) -> None:
         """Withhold what goes along with a secret for too long."""
         self._strict = self._strict or reading.seen > one.many
+        if self.over:
+            return
         if reading.weight >= (one.strict if self._strict else one.limit) and reading.end > self._withheld:
             self._withhold(max(reading.begin, self._free), reading.end)
 
@@ -143,6 +162,7 @@ class LeakFilter:
         if begin > self._withheld:
             # Of Chinese, a character says about as much as two letters.
             self._out.append(CHINESE_NOTICE if 2 * self._unspaced > self._spaced else NOTICE)
+            self._count += 1
         self._drop(end)
         self._withheld = self._free = max(end, self._free)
         self._strict = True
@@ -157,6 +177,8 @@ class LeakFilter:
         self._begin = max(end, self._begin)
 
     def _taken(self) -> str:
+        if self.over:
+            self._text = ""
         self._let_go(self._free)
         text = "".join(self._out)
         self._out.clear()

@@ -33,7 +33,7 @@ from ..wire.tools import FunctionCall, RequiredToolCall
 from .calls import Calls, Pending, storable
 from .citations import Answer, Sources, numbered, sources_line
 from .context import message_tokens
-from .leaks import LeakFilter, Secret
+from .leaks import MOST_WITHHELD, LeakFilter, Secret
 from .pieces import picture_piece, piece, place, size, text_piece
 
 #: Seconds after which an answer that still comes in is worth writing, so that others see it in the making.
@@ -95,7 +95,9 @@ class Turn:
         self._pictures = pictures
         self._secrets = secrets
         #: What lets the text go, and the arguments of each call by its index, where there are secrets.
-        self._leaks = LeakFilter(secrets) if secrets else None
+        # What is to be JSON is not ended in its middle.
+        self._verbatim = isinstance(run.response_format, JsonObjectFormat | JsonSchemaResponseFormat)
+        self._leaks = LeakFilter(secrets, most=None if self._verbatim else MOST_WITHHELD) if secrets else None
         self._leaks_of_calls: dict[int, LeakFilter] = {}
         self._text: list[str] = []
         self._length = 0
@@ -104,7 +106,6 @@ class Turn:
         #: Whether pages that the run has read are named at the end of the text: of its last answer.
         self._names_pages = False
         # A mark put into JSON may break it.
-        self._verbatim = isinstance(run.response_format, JsonObjectFormat | JsonSchemaResponseFormat)
         self._answer = Answer(sources, verbatim=self._verbatim)
         #: How many annotations have been told.
         self._annotated = 0
@@ -169,6 +170,11 @@ class Turn:
         assert self._message is not None  # noqa: S101 (begun above)
         text = storable(text)
         self._let_go(self._answer.add(self._leaks.add(text) if self._leaks else text))
+
+    @property
+    def leaked(self) -> bool:
+        """Whether the text has ended, since it went on telling what is confidential."""
+        return self._leaks is not None and self._leaks.over
 
     def _let_go(self, text: str) -> None:
         """A piece of the answer is ready to be read, and with it its annotations."""
