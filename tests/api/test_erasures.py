@@ -202,6 +202,15 @@ async def test_usage_is_kept_without_the_person(api: Api, store: Store) -> None:
     assert (await store.erasures.get(erasure.id)).counts == {"usage_records": 1}
 
 
+async def test_files_that_the_person_uploaded_stay_and_are_nobodys(api: Api, store: Store) -> None:
+    file = await api.file("Notes.")
+    await store.database.execute("update files set uploaded_by = 'user-x'", {})
+    erasure = await store.erasures.add(None, "user-x")
+    await Erasing(store).erase(erasure.id)
+    assert await store.database.rows("select id, uploaded_by from files", {}) == [(file, "")]
+    assert (await store.erasures.get(erasure.id)).counts == {"uploads": 1}
+
+
 async def test_one_project_or_all(api: Api, other: Api, admin: Api) -> None:
     body = {"metadata": {"user": "x"}}
     threads = [(await client.post("/threads", body))["id"] for client in (api, other)]

@@ -181,6 +181,54 @@ async def test_files_of_an_assistant_are_not_for_users(user: Api, api: Api, made
     assert (await api.request("GET", f"/files/{code}/content")).status == 200
 
 
+async def test_who_uploaded_a_file_may_have_it_and_others_may_not(
+    user: Api, caller: MakeApi, api: Api, server: Server, upstream: ScriptedUpstream
+) -> None:
+    other = await caller("threads:write", "files:write", "vector_stores:write")
+    own, foreign = await user.file("My own notes."), await other.file("Their notes.")
+    store = (await other.post("/vector_stores", {"file_ids": [foreign]}))["id"]
+    await index(server)
+    thread = await user.thread("Hi")
+    attached = {"role": "user", "content": "Hi", "attachments": [{"file_id": foreign, "tools": [TOOLS[2]]}]}
+    for method, path, body in (
+        ("GET", f"/files/{foreign}/content", None),
+        ("GET", f"/vector_stores/{store}/files/{foreign}/content", None),
+        ("POST", f"/vector_stores/{store}/search", {"query": "notes"}),
+        ("POST", "/vector_stores", {"file_ids": [own, foreign]}),
+        ("POST", f"/threads/{thread}/messages", attached),
+        ("POST", "/threads", {"tool_resources": {"file_search": {"vector_store_ids": [store]}}}),
+    ):
+        assert (await user.refused(method, path, body, status=403))["code"] == "confidential", path
+    # Who reads assistants may read all that is not protected.
+    for allowed, file in ((user, own), (other, foreign), (await caller("read"), own), (api, foreign)):
+        assert (await allowed.request("GET", f"/files/{file}/content")).status == 200
+    # What somebody has uploaded stays theirs in an assistant.
+    await protected(api, tools=TOOLS[2:], tool_resources={"code_interpreter": {"file_ids": [own]}})
+    assert (await user.request("GET", f"/files/{own}/content")).status == 200
+    assert (await (await caller("read")).refused("GET", f"/files/{own}/content", status=403))["code"] == "confidential"
+    # With another key of the same program, too.
+    keys = server.app.state.keys
+    row = await server.app.state.store.database.row("select uploaded_by from files where id = %(id)s", {"id": own})
+    again, _ = await keys.create("new", service_account=row[0], scopes=["threads:write", "files:write"])
+    assert await api.with_key(again).download(f"/files/{own}/content") == b"My own notes."
+
+
+async def test_files_that_nobody_uploaded_are_for_all_who_may_read_files(
+    user: Api, api: Api, server: Server, upstream: ScriptedUpstream
+) -> None:
+    # Of old files nobody knows who uploaded them.
+    old = await api.file("From before.")
+    await server.app.state.store.database.execute("update files set uploaded_by = null where id = %(id)s", {"id": old})
+    assert await user.download(f"/files/{old}/content") == b"From before."
+    code = "open('/mnt/data/made.txt', 'w').write('by code')"
+    upstream.script(
+        Reply(tool_calls=[Call("code_interpreter", {"code": code})]), Reply(text="See sandbox:/mnt/data/made.txt.")
+    )
+    await ran(api, await api.assistant(tools=[TOOLS[2]]))
+    (made,) = [one for one in (await api.get("/files"))["data"] if one["purpose"] == "assistants_output"]
+    assert await user.download(f"/files/{made['id']}/content") == b"by code"
+
+
 async def test_an_export_of_the_project_is_not_for_users(caller: MakeApi, api: Api, made: Json) -> None:
     assert (await (await caller("export:read")).refused("GET", "/export", status=403))["code"] == "confidential"
     reader = await caller("read")

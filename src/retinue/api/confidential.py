@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..accounts.scopes import Need, allowed
 from ..errors import Forbidden
 from ..store.conversations import Assistants
+from ..store.files import Files
 
 Json = dict[str, Any]
 
@@ -54,6 +55,7 @@ class _Check:
 
     def __init__(self, scope: Scope, protected_only: bool) -> None:
         self._assistants: Assistants = scope["app"].state.store.assistants
+        self._files: Files = scope["app"].state.store.files
         self._project: str = scope["project"]
         self._path: str = scope["path"]
         self._changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
@@ -96,13 +98,20 @@ class _Check:
         return again
 
     async def _check_files(self, files: set[str]) -> None:
+        uploads = await self._files.uploads(self._project, files)
+        # Who has uploaded a file knows what is in it.
+        files = {file for file in files if not uploads.get(file)}
         found = await self._assistants.files_of_any(self._project, files, protected_only=self._protected_only)
         if found:
             raise _refused(f"The file '{min(found)}' belongs to an assistant.")
+        if not self._protected_only and (others := files & uploads.keys()):
+            raise _refused(f"The file '{min(others)}' was uploaded by somebody else.")
 
     async def _check_store(self, vector_store: str) -> None:
         if await self._assistants.has_files_in(self._project, vector_store, protected_only=self._protected_only):
             raise _refused(f"The vector store '{vector_store}' has files of an assistant.")
+        if not self._protected_only and await self._files.others_in(self._project, vector_store):
+            raise _refused(f"The vector store '{vector_store}' has files that somebody else uploaded.")
 
 
 def _refused(reason: str) -> Forbidden:

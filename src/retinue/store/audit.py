@@ -99,14 +99,19 @@ class AuditQuery:
     resources: Sequence[str] = ()
 
 
-#: Unset where the server does something by itself.
-_actor: ContextVar[Actor] = ContextVar("actor")
+#: None where the server does something by itself.
+_actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
 _SERVER = Actor(user="server")
 
 
 def acting(actor: Actor) -> None:
     """Say who acts, from now on in this context: a request, or a command."""
     _actor.set(actor)
+
+
+def actor() -> Actor | None:
+    """Who acts in this context; None: the server, by itself."""
+    return _actor.get()
 
 
 async def record(connection: Connection, act: Act) -> None:
@@ -121,18 +126,18 @@ async def record(connection: Connection, act: Act) -> None:
     """
     if act.type not in TYPES:
         raise ValueError(f"{act.type} is no type of the audit log")
-    actor = _actor.get(_SERVER)
+    by = actor() or _SERVER
     values = {
         "id": new_id("audit_log-"),
         "type": shown_type(act.type, act.project),
         "act": act.type if act.type in EXTENSIONS else None,
         "project": act.project,
         "resource": act.resource,
-        "key": actor.key,
-        "user": actor.user or (act.by if actor.key is None else None),
-        "email": actor.email,
-        "address": actor.address,
-        "agent": (actor.agent or "")[:_LONGEST_AGENT].replace("\x00", "") or None,
+        "key": by.key,
+        "user": by.user or (act.by if by.key is None else None),
+        "email": by.email,
+        "address": by.address,
+        "agent": (by.agent or "")[:_LONGEST_AGENT].replace("\x00", "") or None,
         "details": orjson.dumps(act.details).decode(),
     }
     await connection.execute(_RECORD, values)

@@ -103,6 +103,12 @@ _ANSWERS = f"""
     update idempotency_keys set answer = null
     where owner is null and answer is not null and {_OF_PROJECT.format(table="idempotency_keys")}
 """  # noqa: S608
+#: The files stay, and are nobody's then.
+_UPLOADS = f"""
+    update files set uploaded_by = '' where id in (
+        select id from files where uploaded_by = %(person)s and {_OF_PROJECT.format(table="files")} limit {_MANY}
+    )
+"""  # noqa: S608
 #: What one statement each takes away, repeated until nothing is left. Consents are the project's, not a person's.
 _ROWS = {
     "chat_completions": _COMPLETIONS,
@@ -110,6 +116,7 @@ _ROWS = {
     "begun_sign_ins": _SIGNED_IN.format(table="sign_ins"),
     "idempotency_answers": _ANSWERS,
     "usage_records": FORGET_USER,
+    "uploads": _UPLOADS,
 }
 
 _LEFTOVERS = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -11,6 +11,7 @@ import psycopg
 from ..errors import InvalidRequest
 from ..wire.common import Deleted
 from ..wire.files import FileExpiration, FileObject, FilePurpose
+from .audit import actor
 from .database import Connection, Database
 from .ids import new_id
 from .loose_blobs import TAKEN, LooseBlobs
@@ -23,6 +24,11 @@ _KEY = "'files/' || id"
 #: Seconds after which a file for a batch expires unless its upload says otherwise.
 _BATCH_EXPIRY = 30 * 86_400
 
+#: Whoever acts: a person, or the service account of a key, since a file stays its own when the key is exchanged.
+_ACTOR = """
+    coalesce(%(by_user)s::text, (select service_account_id from api_keys where api_keys.id = %(by_key)s), %(by_key)s)
+"""
+
 #: The file takes over its blob, unless the sweep was quicker, or the project may not store so much.
 _ADD = f"""
     with taken as (
@@ -30,10 +36,22 @@ _ADD = f"""
         where {TAKEN} and coalesce(storage_left(%(project)s, %(most)s::bigint) >= %(size)s, true)
         returning key
     )
-    insert into files (id, project_id, body) select %(id)s, %(project)s, %(body)s::jsonb from taken
+    insert into files (id, project_id, uploaded_by, body)
+    select %(id)s, %(project)s, {_ACTOR}, %(body)s::jsonb from taken
 """  # noqa: S608
 
 _FIND = "select id, body from files where project_id = %(project)s and id = any(%(ids)s)"
+
+_UPLOADS = f"""
+    select id, uploaded_by is not distinct from {_ACTOR} from files
+    where project_id = %(project)s and id = any(%(ids)s) and uploaded_by is not null
+"""  # noqa: S608
+_OTHERS_IN_STORE = f"""
+    select true from vector_store_files join files using (id)
+    where vector_store_id = %(store)s and files.project_id = %(project)s
+        and uploaded_by is distinct from {_ACTOR} and uploaded_by is not null
+    limit 1
+"""  # noqa: S608
 
 _OF_CODE_INTERPRETER = """
     select body from files where project_id = %(project)s and id in (
@@ -91,6 +109,15 @@ class Received:
         )
 
 
+_BY_NOBODY: Mapping[str, str | None] = {"by_user": None, "by_key": None}
+
+
+def _by() -> Mapping[str, str | None]:
+    """Whoever acts, as a parameter of statements."""
+    by = actor()
+    return {"by_user": by.user, "by_key": by.key} if by else _BY_NOBODY
+
+
 def blob_of(file: str) -> str:
     """The key of what is in a file, in the blob store."""
     return f"files/{file}"
@@ -135,7 +162,7 @@ class Files(Objects[FileObject]):
         await self._loose.purge([blob_of(identifier) for identifier in ids])
 
     async def add(self, project: str, file: FileObject, connection: Connection | None = None) -> None:
-        """Keep a new file, whose id is that of its `Received` content.
+        """Keep a new file, whose id is that of its `Received` content, uploaded by whoever acts, unless a run made it.
 
         Args:
             project: the caller's project.
@@ -153,6 +180,7 @@ class Files(Objects[FileObject]):
             "body": file.model_dump_json(),
             "size": file.bytes,
             "most": self._storage.most,
+            **(_by() if file.purpose != "assistants_output" else _BY_NOBODY),
         }
         if connection:
             added = (await connection.execute(_ADD, values)).rowcount
@@ -181,6 +209,18 @@ class Files(Objects[FileObject]):
             if identifier not in found:
                 raise self.not_found(identifier)
         return [found[identifier] for identifier in ids]
+
+    async def uploads(self, project: str, ids: Collection[str]) -> dict[str, bool]:
+        """Those of these files that somebody has uploaded, and whether it was whoever acts now.
+
+        Files that runs have made, and those of which nobody knows who uploaded them, are left out.
+        """
+        rows = await self._database.rows(_UPLOADS, {"project": project, "ids": list(ids), **_by()})
+        return {row[0]: row[1] for row in rows}
+
+    async def others_in(self, project: str, vector_store: str) -> bool:
+        """Whether a vector store has a file that somebody else than whoever acts now has uploaded."""
+        return bool(await self._database.row(_OTHERS_IN_STORE, {"project": project, "store": vector_store, **_by()}))
 
     async def of_code_interpreter(self, project: str, assistant: str, thread: str) -> list[FileObject]:
         """The files that an assistant and a thread have for the code interpreter, as far as they are there."""
