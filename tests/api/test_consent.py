@@ -32,7 +32,7 @@ class Shop:
     async def functions(self, project: str, run: Run, wanted: Any) -> Sequence[ServerFunction]:
         definition: Json = {"description": "Shop.", "parameters": {"type": "object"}}
         asked = CallConsent(key="shop.buy", reason="It spends money.")
-        allowed = await self.store.connections.allowed(project, [asked.key])
+        allowed = await self.store.connections.allowed(project, [asked.key], "")
         return [
             ServerFunction(self.type, "look", definition, self._serve),
             ServerFunction(self.type, "buy", definition, self._serve, consent=None if allowed else asked),

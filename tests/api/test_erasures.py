@@ -113,8 +113,10 @@ async def parts(api: Api, upload: str, word: str) -> str:
 async def sign_in(api: Api, store: Store, person: str, word: str) -> None:
     body = {"type": "mcp", "url": "http://127.0.0.1:8999/mcp", "name": "server"}
     connection = (await api.call("POST", "/connections", body, extension=True))["id"]
-    await store.connections.grant(DEFAULT_PROJECT, connection, person, store.secrets.seal(word.encode()), None)
-    await store.connections.begin_sign_in(DEFAULT_PROJECT, connection, person, word.encode(), b"sealed", 60)
+    await store.connections.grant(
+        DEFAULT_PROJECT, connection, f"name:{person}", store.secrets.seal(word.encode()), None
+    )
+    await store.connections.begin_sign_in(DEFAULT_PROJECT, connection, f"name:{person}", word.encode(), b"sealed", 60)
 
 
 async def test_nothing_of_the_person_is_left(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from yarl import URL
+
+from retinue.accounts.sessions import csrf_token
+from retinue.store.accounts import DEFAULT_PROJECT
+from retinue.store.people import Membership, NewPerson
 
 from ..harness import Api, Json, Server, run_path
 from ..scripted import Call, Reply, ScriptedUpstream
@@ -50,10 +54,35 @@ async def connected(api: Api, me: Service, idp: Provider, **auth: Any) -> Json:
     return await connect(api, document=document(PATHS, me.url), auth=oauth)
 
 
-async def come_back(server: Server, target: URL) -> tuple[int, str]:
+class SignedIn(Api):
+    """A client that comes with the session of a new person, a member of the default project."""
+
+    token: str
+    person: str
+
+    @classmethod
+    async def of(cls, api: Api, server: Server, name: str) -> SignedIn:
+        row = NewPerson(name, f"{name}@example.com", "reader")
+        made = await server.app.state.store.people.add(row, [Membership(DEFAULT_PROJECT, "member")])
+        client = cls(api._session, api._url)
+        client.person, client.token = made.id, await server.app.state.people.sessions.begin(made.id)
+        return client
+
+    def _headers(self) -> dict[str, str]:
+        return {**self.cookie, "x-csrf-token": csrf_token(self.token), "openai-beta": "assistants=v2"}
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        return {"cookie": f"retinue_session={self.token}"}
+
+
+async def come_back(server: Server, target: URL, **headers: str) -> tuple[int, str]:
     """What the browser shows that was sent to `target`."""
     assert str(target).startswith("https://retinue.example/v1/oauth/callback?")
-    async with aiohttp.ClientSession() as browser, browser.get(f"{server.url}{target.path_qs}") as response:
+    async with (
+        aiohttp.ClientSession() as browser,
+        browser.get(f"{server.url}{target.path_qs}", headers=headers) as response,
+    ):
         assert response.content_type == "text/html"
         assert "default-src 'none'" in response.headers["content-security-policy"]
         return response.status, await response.text()
@@ -121,6 +150,98 @@ async def test_two_people_have_their_own_grants(
     assert (await asked(api, upstream, connection, "ann"))["status"] == "requires_action"
     assert (await asked(api, upstream, connection, "bob"))["status"] == "completed"
     await api.refused("DELETE", path, status=404)
+
+
+def calling(name: str) -> Callable[[Json], Reply]:
+    """A model that calls this, and then answers."""
+    call = Reply(tool_calls=[Call(name, {}, id="call_1")])
+    return lambda request: Reply(text="Done.") if request["messages"][-1]["role"] == "tool" else call
+
+
+async def waiting_for(api: Api, run: Json) -> Json:
+    """The one call of a run that waits for a person."""
+    (waiting,) = (await api.call("GET", f"{run_path(run)}/consents", extension=True))["data"]
+    return waiting
+
+
+async def test_nobody_gets_what_another_one_has_granted(
+    api: Api, server: Server, me: Service, idp: Provider, upstream: ScriptedUpstream
+) -> None:
+    connection = await connected(api, me, idp)
+    assistant = await api.assistant(**action(connection))
+    upstream.default = calling("whoami")
+    ann, eve = await SignedIn.of(api, server, "ann"), await SignedIn.of(api, server, "eve")
+
+    async def asked_by(client: Api, **metadata: str) -> Json:
+        thread = await client.thread("Who am I?")
+        body = {"assistant_id": assistant, "metadata": metadata}
+        return await client.until(await client.post(f"/threads/{thread}/runs", body))
+
+    # Eve sends Ann the address where Eve's sign-in goes on.
+    sent = (await waiting_for(eve, await asked_by(eve)))["authorize_url"]
+    back = idp.agree(sent, "ANN")
+    for headers in (ann.cookie, {}, {"cookie": "retinue_session=x"}):
+        status, page = await come_back(server, back, **headers)
+        assert (status, "begun by somebody else" in page) == (400, True)
+    # Or the address of one that a key has begun: whoever is signed in grants nothing to it.
+    begun = await api.call("POST", f"{CONNECTIONS}/{connection['id']}/sign_in", {"user": "eve"}, extension=True)
+    assert (await come_back(server, idp.agree(begun["authorize_url"], "ANN"), **ann.cookie))[0] == 400
+    assert not idp.asked
+
+    # Ann's own sign-in is finished in her browser, and is hers.
+    run = await asked_by(ann, user="eve")
+    own = idp.agree((await waiting_for(ann, run))["authorize_url"], "ANN")
+    assert (await come_back(server, own, **ann.cookie))[0] == 200
+    assert (await approve(ann, run))["status"] == "completed"
+    assert told(upstream) == '{"you":"ANN"}'
+    # Eve's, in hers.
+    assert (await come_back(server, idp.agree(sent, "EVE"), **eve.cookie))[0] == 200
+    assert (await asked_by(eve))["status"] == "completed"
+    assert told(upstream) == '{"you":"EVE"}'
+    # Who names Ann is not Ann.
+    for name in (ann.person, f"user:{ann.person}"):
+        assert (await asked_by(api, user=name))["status"] == "requires_action"
+        assert (await asked_by(eve, user=name))["status"] == "completed"
+        assert told(upstream) == '{"you":"EVE"}'
+    path = f"{CONNECTIONS}/{connection['id']}/sign_in"
+    assert (await eve.refused("POST", path, {"user": ann.person}))["param"] == "user"
+    assert (await eve.refused("DELETE", f"{path}?user={ann.person}"))["param"] == "user"
+    assert (await ann.call("DELETE", path, extension=True))["object"] == "connection.sign_in.deleted"
+    assert (await asked_by(ann))["status"] == "requires_action"
+    assert (await asked_by(eve))["status"] == "completed"
+    # What a person was granted goes with the person.
+    await server.app.state.store.people.delete(eve.person)
+    assert await server.app.state.store.database.rows("select person from grants", {}) == []
+
+
+async def test_consent_is_the_persons_who_is_signed_in(
+    api: Api, server: Server, me: Service, upstream: ScriptedUpstream
+) -> None:
+    connection = await connect(api, document=document(PATHS, me.url), consent="always")
+    assistant = await api.assistant(**action(connection))
+    upstream.default = calling("rename")
+    ann, eve = await SignedIn.of(api, server, "ann"), await SignedIn.of(api, server, "eve")
+
+    async def asked_by(client: Api) -> Json:
+        thread = await client.thread("Who am I?")
+        return await client.until(await client.post(f"/threads/{thread}/runs", {"assistant_id": assistant}))
+
+    run = await asked_by(ann)
+    body = {"tool_outputs": [{"tool_call_id": "call_1", "output": "approve"}]}
+    for other in (eve, api):
+        for client in (other, other.with_version("v1") if other is api else other):
+            error = await client.refused("POST", f"{run_path(run)}/submit_tool_outputs", body, status=403)
+            assert error["code"] == "consent_of_another"
+    assert not me.got
+    assert (await approve(ann, run, "always"))["status"] == "completed"
+    assert len(me.got) == 1
+    assert (await asked_by(ann))["status"] == "completed"
+    # Ann's for ever is hers; that of a key is the project's, where keys ask.
+    for client in (eve, api):
+        assert (await asked_by(client))["status"] == "requires_action"
+    assert (await approve(api, await asked_by(api), "always"))["status"] == "completed"
+    assert (await asked_by(api))["status"] == "completed"
+    assert (await asked_by(eve))["status"] == "requires_action"
 
 
 async def test_an_expired_token_is_renewed_once(

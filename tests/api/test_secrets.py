@@ -77,7 +77,7 @@ async def test_no_secret_is_stored_as_it_is(
     begun = await post(api, f"/connections/{connection}/sign_in", {"user": "somebody"})
     secrets += [part.partition("=")[2] for part in begun["authorize_url"].split("&") if part.startswith("state=")]
     token = "token-of-somebody-77c1"
-    await store.connections.grant(DEFAULT_PROJECT, connection, "somebody", store.secrets.seal(token.encode()), 60)
+    await store.connections.grant(DEFAULT_PROJECT, connection, "name:somebody", store.secrets.seal(token.encode()), 60)
     secrets.append(token)
 
     assert len(secrets) == 23

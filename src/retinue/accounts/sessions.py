@@ -86,12 +86,14 @@ class Sessions:
             AuthenticationFailed: nobody, or no more.
             Unavailable: the database is away.
         """
-        if len(token) > _LONGEST_TOKEN:
-            raise _not_signed_in()
-        session = await self._answers.of(token_hash(token))
+        session = await self.look(token)
         if session is None:
             raise _not_signed_in()
         return session
+
+    async def look(self, token: str) -> FoundSession | None:
+        """Who is signed in, if anybody is; raises `Unavailable` as `find`."""
+        return await self._answers.of(token_hash(token)) if 0 < len(token) <= _LONGEST_TOKEN else None
 
     async def caller_of(self, token: str, method: str, path: str, *, project: str, csrf: str) -> Caller:
         """Who asks, where a request under ``/v1`` comes with a session.

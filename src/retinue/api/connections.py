@@ -9,8 +9,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import StringConstraints
 
-from ..errors import ApiError
+from ..accounts.keys import Caller
+from ..accounts.sessions import Sessions
+from ..errors import ApiError, InvalidRequest
 from ..tools.connections.oauth import CALLBACK_PATH
+from ..tools.connections.people import named, signed_in
 from ..tools.connections.registry import ConnectionRegistry
 from ..wire.common import Deleted, ObjectList
 from ..wire.connections import (
@@ -23,7 +26,8 @@ from ..wire.connections import (
     SignInCreate,
 )
 from ..wire.steps import FunctionToolCall, RunStep, ToolCallsDetails
-from .http import JsonRoute, Page, ProjectId, TheStore, ok, ok_list
+from .cookies import session_token
+from .http import JsonRoute, Page, ProjectId, TheCaller, TheStore, ok, ok_list
 
 router = APIRouter(prefix="/v1", tags=["Connections"], route_class=JsonRoute)
 _CONNECTION = "/connections/{connection_id}"
@@ -91,18 +95,19 @@ async def list_connection_tools(connection_id: str, project: ProjectId, connecti
 
 @router.post(_CONNECTION + "/sign_in", response_model=SignIn)
 async def create_connection_sign_in(
-    connection_id: str, project: ProjectId, connections: TheRegistry, body: SignInCreate | None = None
+    connection_id: str, caller: TheCaller, connections: TheRegistry, body: SignInCreate | None = None
 ) -> Response:
     """Begin the sign-in of a person, who goes on in a browser."""
-    return ok(await connections.sign_in(project, connection_id, body.user if body else ""))
+    person = _person(caller, body.user if body else "")
+    return ok(await connections.sign_in(caller.project, connection_id, person))
 
 
 @router.delete(_CONNECTION + "/sign_in", response_model=Deleted)
 async def delete_connection_sign_in(
-    connection_id: str, project: ProjectId, connections: TheRegistry, user: Annotated[_User, Query()] = ""
+    connection_id: str, caller: TheCaller, connections: TheRegistry, user: Annotated[_User, Query()] = ""
 ) -> Response:
     """Forget that a person has signed in."""
-    return ok(await connections.sign_out(project, connection_id, user))
+    return ok(await connections.sign_out(caller.project, connection_id, _person(caller, user)))
 
 
 @router.delete(_CONNECTION + "/consents", response_model=Deleted)
@@ -114,17 +119,31 @@ async def delete_connection_consents(connection_id: str, project: ProjectId, sto
 
 @router.get(CALLBACK_PATH.removeprefix("/v1"), response_class=HTMLResponse, openapi_extra={"security": []})
 async def finish_sign_in(
+    request: Request,
     connections: TheRegistry,
     state: Annotated[_Answered, Query()] = "",
     code: Annotated[_Answered, Query()] = "",
     error: Annotated[_Answered, Query()] = "",
 ) -> Response:
-    """Where a person's browser comes back to. Needs no key: the state was given to this person only."""
+    """Where a person's browser comes back to. Needs no key: the state was given to this person only.
+
+    Somebody may have been sent the address of another one's sign-in. Whoever is signed in here finishes none but their
+    own, and nobody else finishes that.
+    """
+    sessions: Sessions = request.app.state.people.sessions
     try:
-        name = await connections.finish_sign_in(state, code, error)
+        found = await sessions.look(session_token(dict(request.scope["headers"])))
+        name = await connections.finish_sign_in(state, code, error, signed_in(found.person) if found else None)
     except ApiError as refused:
         return _page("You are not signed in", refused.message, refused.status)
     return _page("You are signed in", f"“{name}” can be used now. You may close this window.", 200)
+
+
+def _person(caller: Caller, named_by_key: str) -> str:
+    """Who signs in, or out: whoever is signed in to Retinue, else whom the key names."""
+    if caller.user and named_by_key:
+        raise InvalidRequest("You are signed in, so this is about you. Leave 'user' out.", param="user")
+    return signed_in(caller.user) if caller.user else named(named_by_key)
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}/consents", response_model=ObjectList[RunConsent])

@@ -101,14 +101,14 @@ async def submit_tool_outputs(
     run_id: str,
     body: ToolOutputsSubmit,
     request: Request,
-    project: ProjectId,
+    caller: TheCaller,
     engine: TheEngine,
     shown: Shown,
 ) -> Response:
     """Hand in the outputs of the calls that a run waits for."""
     check_tool_outputs(body, request.app.state.settings)
     stream = EventStream(shown) if body.stream else None
-    run = await engine.submit(project, thread_id, run_id, body.tool_outputs, stream)
+    run = await engine.submit(caller, thread_id, run_id, body.tool_outputs, stream)
     return _answer(run, stream, request)
 
 

@@ -5,25 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from ..errors import InvalidRequest
+from ..errors import Forbidden, InvalidRequest
 from ..wire.steps import FunctionToolCall, RunStep, ServedCall, ToolCallsDetails
 
 #: What may be said to a call that a person has to allow; a reason may follow `deny`.
 _ANSWERS = ("approve", "always", "deny")
 
 
-def take_outputs(step: RunStep, said: Mapping[str, str]) -> list[str]:
+def take_outputs(step: RunStep, said: Mapping[str, str], *, may_consent: bool) -> list[str]:
     """Take what a client says to the calls of a step, which is complete then, unless there are calls to be made.
 
     Args:
         step: is changed.
         said: output, or consent, by the id of the call.
+        may_consent: whether it is said by whoever is to be asked.
 
     Returns:
         The keys of what is allowed for ever.
 
     Raises:
         InvalidRequest: something else than consent is said to a call that waits for it.
+        Forbidden: somebody else is to be asked.
     """
     keys: list[str] = []
     if isinstance(step.step_details, ToolCallsDetails):
@@ -33,6 +35,12 @@ def take_outputs(step: RunStep, said: Mapping[str, str]) -> list[str]:
             served = step.served.get(call.id)
             if served is None:
                 call.function.output = said[call.id]
+            elif not may_consent:
+                raise Forbidden(
+                    f"The call {call.id} of '{served.name}' waits for the consent of the person for whom the run is. "
+                    "Only they can give it, signed in.",
+                    code="consent_of_another",
+                )
             elif _decide(call, served, said[call.id]) and served.consent:
                 keys.append(served.consent.key)
     if not any(served.consent and served.consent.allowed for served in step.served.values()):

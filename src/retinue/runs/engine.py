@@ -23,6 +23,7 @@ from ..store.ids import new_id
 from ..store.objects import PageQuery
 from ..store.runs import WATCHED, Claim, Commit, Orphan
 from ..store.store import Store
+from ..tools.connections.people import person_of, whose_consent
 from ..tools.tool import Toolbox
 from ..wire.runs import TERMINAL, Run, RunCreate, ThreadAndRunCreate, ToolOutput
 from ..wire.threads import Thread, ThreadCreate
@@ -146,7 +147,7 @@ class Engine:
 
     async def submit(
         self,
-        project: str,
+        caller: Caller,
         thread_id: str,
         run_id: str,
         outputs: Sequence[ToolOutput],
@@ -157,7 +158,9 @@ class Engine:
         Raises:
             NotFound: there is no such run.
             InvalidRequest: the run does not wait for outputs, or for others than these.
+            Forbidden: a call waits for the consent of somebody else.
         """
+        project = caller.project
         run = await self._store.runs.get(project, run_id, thread_id)
         if run.status != "requires_action" or run.required_action is None:
             raise InvalidRequest(f'Runs in status "{run.status}" do not accept tool outputs.')
@@ -168,7 +171,8 @@ class Engine:
         steps = await self._store.steps.page(project, PageQuery(limit=1000), run_id)
         said = {output.tool_call_id: output.output or "" for output in outputs}
         answered = [step for step in steps.data if step.status == "in_progress"]
-        allowed = list(chain(*(take_outputs(step, said) for step in answered)))
+        may_consent = run.user in ("", caller.user)
+        allowed = list(chain(*(take_outputs(step, said, may_consent=may_consent) for step in answered)))
         here = self._is_driven_here(stream)
         commit = Commit(
             run=run_id,
@@ -185,7 +189,7 @@ class Engine:
             now = await self._store.runs.get(project, run_id, thread_id)
             raise InvalidRequest(f'Runs in status "{now.status}" do not accept tool outputs.')
         for key in allowed:
-            await self._store.connections.allow(project, key)
+            await self._store.connections.allow(project, key, whose_consent(person_of(run)))
         if stream:
             for step in answered:
                 if step.status == "completed":

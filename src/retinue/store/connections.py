@@ -29,8 +29,12 @@ _OPENED = """
     where id = %(id)s and project_id = %(project)s
 """
 _KEEP_TOOLS = "update connections set tools = %(tools)s::jsonb, tools_at = now() where id = %(id)s"
-_ALLOW = "insert into consents (project_id, key) values (%(project)s, %(key)s) on conflict do nothing"
-_ALLOWED = "select key from consents where project_id = %(project)s and key = any(%(keys)s)"
+_ALLOW = """
+    insert into consents (project_id, key, person) values (%(project)s, %(key)s, %(person)s) on conflict do nothing
+"""
+_ALLOWED = """
+    select key from consents where project_id = %(project)s and key = any(%(keys)s) and person = %(person)s
+"""
 _FORGET_CONSENTS = """
     delete from consents using connections
     where connections.id = %(id)s and connections.project_id = %(project)s
@@ -64,6 +68,7 @@ _BEGIN_SIGN_IN = """
 _END_SIGN_IN = """
     delete from sign_ins using connections
     where state_hash = %(state)s and connections.id = connection_id
+        and (sign_ins.person = %(person)s or %(person)s::text is null and not starts_with(sign_ins.person, 'user:'))
         and sign_ins.created_at > now() - %(keep)s * interval '1 second'
     returning project_id, connection_id, person, verifier
 """
@@ -159,13 +164,14 @@ class Connections(Objects[Connection]):
 
     # --- consent
 
-    async def allow(self, project: str, key: str) -> None:
-        """Remember that calls of this key need not be asked for again."""
-        await self._database.execute(_ALLOW, {"project": project, "key": key})
+    async def allow(self, project: str, key: str, person: str) -> None:
+        """Remember that this person need not be asked again for calls of this key; "" is the whole project."""
+        await self._database.execute(_ALLOW, {"project": project, "key": key, "person": person})
 
-    async def allowed(self, project: str, keys: Sequence[str]) -> set[str]:
-        """Which of these keys need not be asked for."""
-        rows = await self._database.rows(_ALLOWED, {"project": project, "keys": list(keys)}) if keys else []
+    async def allowed(self, project: str, keys: Sequence[str], person: str) -> set[str]:
+        """For which of these keys this person, or the project, need not be asked."""
+        values = {"project": project, "keys": list(keys), "person": person}
+        rows = await self._database.rows(_ALLOWED, values) if keys else []
         return {str(row[0]) for row in rows}
 
     async def forget_consents(self, project: str, identifier: str) -> None:
@@ -218,9 +224,16 @@ class Connections(Objects[Connection]):
         if await self._database.row(_BEGIN_SIGN_IN, {**values, "keep": keep}) is None:
             raise self.not_found(identifier)
 
-    async def end_sign_in(self, state: bytes, keep: float) -> StartedSignIn | None:
-        """Who comes back with this state, once; None if nobody went, or too long ago."""
-        row = await self._database.row(_END_SIGN_IN, {"state": state, "keep": keep})
+    async def end_sign_in(self, state: bytes, person: str | None, keep: float) -> StartedSignIn | None:
+        """Who comes back with this state, once; None if nobody went, or too long ago.
+
+        Args:
+            state: its hash.
+            person: who is signed in in the browser that comes back: nobody else's sign-in is taken; None: nobody, so
+                that only those are taken that API keys have begun.
+            keep: seconds after which it is too late.
+        """
+        row = await self._database.row(_END_SIGN_IN, {"state": state, "person": person, "keep": keep})
         return StartedSignIn(*row) if row else None
 
 

@@ -96,12 +96,17 @@ _COMPLETIONS = f"""
 """  # noqa: S608
 _SIGNED_IN = f"""
     delete from {{table}} using connections
-    where connections.id = connection_id and person = %(person)s and {_OF_PROJECT.format(table="connections")}
+    where connections.id = connection_id and person in ('name:' || %(person)s, 'user:' || %(person)s)
+        and {_OF_PROJECT.format(table="connections")}
 """  # noqa: S608
 #: They are encrypted, and do not say whose they are: so all go. The requests stay known.
 _ANSWERS = f"""
     update idempotency_keys set answer = null
     where owner is null and answer is not null and {_OF_PROJECT.format(table="idempotency_keys")}
+"""  # noqa: S608
+#: Those of whoever was signed in. Where keys asked, consents are the project's, not a person's.
+_CONSENTS = f"""
+    delete from consents where person = 'user:' || %(person)s and {_OF_PROJECT.format(table="consents")}
 """  # noqa: S608
 #: The files stay, and are nobody's then.
 _UPLOADS = f"""
@@ -109,11 +114,12 @@ _UPLOADS = f"""
         select id from files where uploaded_by = %(person)s and {_OF_PROJECT.format(table="files")} limit {_MANY}
     )
 """  # noqa: S608
-#: What one statement each takes away, repeated until nothing is left. Consents are the project's, not a person's.
+#: What one statement each takes away, repeated until nothing is left.
 _ROWS = {
     "chat_completions": _COMPLETIONS,
     "sign_ins": _SIGNED_IN.format(table="grants"),
     "begun_sign_ins": _SIGNED_IN.format(table="sign_ins"),
+    "consents": _CONSENTS,
     "idempotency_answers": _ANSWERS,
     "usage_records": FORGET_USER,
     "uploads": _UPLOADS,

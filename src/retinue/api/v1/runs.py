@@ -12,7 +12,7 @@ from ...wire.common import ObjectList, WireObject
 from ...wire.events import EventName
 from ...wire.runs import Run, RunModify, ToolOutputsSubmit
 from ...wire.steps import RunStep
-from ..http import EventStreamResponse, JsonRoute, Page, ProjectId, TheEngine, TheStore, ok, ok_list, ok_run
+from ..http import EventStreamResponse, JsonRoute, Page, ProjectId, TheCaller, TheEngine, TheStore, ok, ok_list, ok_run
 from ..runs import check_tool_outputs
 from . import assistant_files, requests, views
 from .quotes import Quotes, of_run
@@ -109,6 +109,7 @@ async def submit_tool_outputs(
     body: ToolOutputsSubmit,
     request: Request,
     project: ProjectId,
+    caller: TheCaller,
     store: TheStore,
     engine: TheEngine,
 ) -> Response:
@@ -118,7 +119,7 @@ async def submit_tool_outputs(
     file_ids = await assistant_files.of_id(store, project, run.assistant_id)
     known = await of_run(store, project, run_id) if body.stream else None
     stream = _stream(body.stream, file_ids, known)
-    run = await engine.submit(project, thread_id, run_id, body.tool_outputs, stream)
+    run = await engine.submit(caller, thread_id, run_id, body.tool_outputs, stream)
     return _answer(run, file_ids, request, stream)
 
 

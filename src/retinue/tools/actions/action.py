@@ -21,6 +21,7 @@ from ...wire.runs import Run
 from ...wire.steps import FunctionToolCall
 from ...wire.tools import ActionTool
 from ..connections.access import Access
+from ..connections.people import person_of
 from ..tool import Report, Scope, Served, ServerFunction
 from .answer import Answer, told
 from .document import Document, Operation, read
@@ -82,7 +83,7 @@ class Actions:
         operations = await self._operations(opened)
         if (allowed := wanted.action.allowed_tools) is not None:
             operations = {one: base for one, base in operations.items() if one.name in allowed}
-        person = run.metadata.get("user", "")
+        person = person_of(run)
         consents = await self._access.consents(project, opened, person, [one.name for one in operations])
         return [
             ServerFunction(
@@ -140,7 +141,7 @@ class Actions:
         arguments: Json,
         report: Report,
     ) -> Served:
-        person = scope.run.metadata.get("user", "")
+        person = person_of(scope.run)
         authentication = await self._access.credentials.of(scope.project, opened, person)
         try:
             answer = await self._send(operation, build(operation, base, arguments, authentication))

@@ -12,6 +12,7 @@ from ...wire.connections import OAuth
 from .consent import Consents
 from .credentials import Credentials
 from .oauth import Tokens
+from .people import whose_consent
 
 
 class Access:
@@ -35,7 +36,8 @@ class Access:
         url = None
         if person is not None and await self._wants_sign_in(project, opened, person):
             url = (await self.tokens.begin(project, connection, person)).authorize_url
-        allowed = await self._store.connections.allowed(project, [f"{connection.id}.{name}" for name in names])
+        keys = [f"{connection.id}.{name}" for name in names]
+        allowed = await self._store.connections.allowed(project, keys, whose_consent(person or ""))
         return Consents(connection, allowed, url)
 
     async def _wants_sign_in(self, project: str, opened: Opened, person: str) -> bool:

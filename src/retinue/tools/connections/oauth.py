@@ -91,21 +91,25 @@ class Tokens:
         url = str(URL(auth.authorization_url).update_query(asked))
         return SignIn(connection_id=connection.id, authorize_url=url, expires_at=int(time.time()) + _SIGN_IN_TIME)
 
-    async def finish(self, state: str, code: str, error: str) -> str:
+    async def finish(self, state: str, code: str, error: str, person: str | None) -> str:
         """Take what a person comes back with; returns the connection's name.
 
         Args:
             state: what the sign-in was begun with.
             code: the authorisation code; "" if there is none.
             error: the provider's error; "" if there is none.
+            person: who is signed in to Retinue in this browser: nobody else gets what is granted here. None: nobody.
 
         Raises:
             InvalidRequest: nobody went to sign in with this state, or too long ago; or no tokens were given.
             EgressRefused, EgressFailed: the token's server cannot be reached.
         """
-        begun = await self._store.connections.end_sign_in(_hash(state), _SIGN_IN_TIME)
+        begun = await self._store.connections.end_sign_in(_hash(state), person, _SIGN_IN_TIME)
         if begun is None:
-            raise InvalidRequest("This sign-in is not known, was used already, or has taken too long. Begin anew.")
+            raise InvalidRequest(
+                "This sign-in is not known, was used already, has taken too long, or was begun by somebody else than "
+                "who is signed in to Retinue in this browser. Begin anew, here."
+            )
         if error or not code:
             raise InvalidRequest(f"The sign-in was not finished: {(error or 'there is no code')[:_MOST_ERROR]}.")
         opened = await self._store.connections.open(begun.project, begun.connection)

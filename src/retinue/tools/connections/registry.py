@@ -166,9 +166,9 @@ class ConnectionRegistry:
         """
         return await self._tokens.begin(project, await self._store.connections.get(project, identifier), person)
 
-    async def finish_sign_in(self, state: str, code: str, error: str) -> str:
+    async def finish_sign_in(self, state: str, code: str, error: str, person: str | None) -> str:
         """See `Tokens.finish`."""
-        return await self._tokens.finish(state, code, error)
+        return await self._tokens.finish(state, code, error, person)
 
     async def sign_out(self, project: str, identifier: str, person: str) -> Deleted:
         """Forget that a person has signed in.

@@ -24,6 +24,7 @@ from ...wire.tools import McpTool
 from ..connections.access import Access
 from ..connections.credentials import Authentication
 from ..connections.oauth import SignInNeeded
+from ..connections.people import named, person_of
 from ..tool import Report, Scope, Served, ServerFunction
 from .listing import Listed, listed, read
 from .target import McpRefused, Target, target_of
@@ -57,7 +58,7 @@ class Mcp:
         opened = await self._store.connections.open(project, wanted.mcp.connection_id)
         if opened.connection.type != self.type:
             raise InvalidRequest(f"The connection '{opened.connection.id}' is no MCP server.")
-        person = run.metadata.get("user", "")
+        person = person_of(run)
         tools = await self._known(project, opened, person)
         if (allowed := wanted.mcp.allowed_tools) is not None:
             tools = [one for one in tools if one.tool in allowed]
@@ -80,7 +81,7 @@ class Mcp:
         Raises:
             ApiError: the server cannot be reached, or does not answer as it should.
         """
-        tools = await self._asked(project, opened, "", self._settings.mcp_timeout)
+        tools = await self._asked(project, opened, named(""), self._settings.mcp_timeout)
         consents = await self._access.consents(project, opened, None, [one.tool for one in tools])
         return [
             ConnectionTool(
@@ -138,7 +139,7 @@ class Mcp:
         from .session import call_tool
 
         ask = partial(call_tool, self._egress, tool, arguments)
-        person, limit = scope.run.metadata.get("user", ""), self._settings.mcp_timeout
+        person, limit = person_of(scope.run), self._settings.mcp_timeout
         result, authentication = await self._with_credentials(scope.project, opened, person, limit, ask)
         return await told(self._store, scope, call, result, authentication.hide)
 
