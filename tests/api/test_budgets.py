@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import openai
@@ -14,10 +15,11 @@ from retinue.store.accounts import DEFAULT_PROJECT
 
 from ..harness import Answer, Api, Json, Server, eventually
 from ..scripted import Reply, ScriptedUpstream
+from ..webhooks import Receiver
 from .books.amounts import written
 
 #: A dollar for a token: whole dollars can be spent.
-pytestmark = pytest.mark.model_settings(input_price=1_000_000)
+pytestmark = [pytest.mark.model_settings(input_price=1_000_000), pytest.mark.settings(egress_allow=["127.0.0.1"])]
 
 CHAT: Json = {"model": "scripted", "messages": [{"role": "user", "content": "Hello"}]}
 LIMIT = f"/organization/projects/{DEFAULT_PROJECT}/spend_limit"
@@ -104,6 +106,41 @@ async def test_the_log_warns_once_in_a_month(
         connection.execute("update spend_limits set warned = warned - interval '1 month'")
     await asyncio.gather(*(one.refresh() for one in others))
     assert len(said) == 2
+
+
+async def test_webhook_endpoints_are_told_once_of_each(
+    server: Server, api: Api, admin: Api, other: Api, receiver: Receiver, upstream: ScriptedUpstream
+) -> None:
+    hook = {"name": "money", "url": receiver.url, "event_types": ["project.spend_limit.*"]}
+    for client in (api, other):
+        await client.call("POST", "/webhook_endpoints", hook, extension=True)
+    upstream.default = lambda _: Reply(text="Yes.", usage=(4, 0))
+    await limited(admin, 500)
+    await api.post("/chat/completions", CHAT)
+
+    async def told(*types: str) -> dict[str, Json]:
+        """What the last event of each type says, as soon as there are so many events."""
+        events = [json.loads(one.body) for one in await receiver.until(len(types))]
+        assert sorted(event["type"].rpartition(".")[2] for event in events) == sorted(types)
+        return {event["type"].rpartition(".")[2]: event["data"] for event in events}
+
+    assert (await told("warned"))["warned"] == {
+        "object": "project.spend_limit",
+        "project_id": DEFAULT_PROJECT,
+        **MONTHLY,
+        "threshold_amount": 500,
+        "spent_amount": 400,
+        "enforcement": {"status": "inactive"},
+    }
+    await asyncio.gather(*(server.app.state.metering.usage._budgets.refresh() for _ in range(3)))
+    await api.post("/chat/completions", CHAT)
+    await asked(api, 429)
+    reached = (await told("warned", "reached"))["reached"]
+    assert reached["spent_amount"] >= 800
+    assert reached["enforcement"] == {"status": "enforcing"}
+    # A new limit, a new end: what was told of the old one counts no more.
+    await limited(admin, 700)
+    await told("warned", "warned", "reached", "reached")
 
 
 async def test_limits_by_the_official_client(server: Server) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from openai import InvalidWebhookSignatureError
+from openai.types.admin.organization.projects import ProjectSpendLimit
 
 from retinue.settings import Settings
 
@@ -249,6 +250,11 @@ async def test_a_sample_of_every_type_of_event(api: Api, receiver: Receiver) -> 
         subject, status = event_type.rsplit(".", 1)
         if event_type == "file.deleted":
             assert event["data"] == {"id": event["data"]["id"], "object": "file", "deleted": True}
+        elif subject == "project.spend_limit":
+            # The official document has no such object; the client has.
+            limit = {name: value for name, value in event["data"].items() if name not in ("project_id", "spent_amount")}
+            ProjectSpendLimit.model_validate(limit, strict=True)
+            assert limit["enforcement"]["status"] == ("enforcing" if status == "reached" else "inactive")
         else:
             validate(SCHEMAS[subject], event["data"])
             if subject != "file":

@@ -11,7 +11,7 @@ from ..store.spending import SpendLimitRow, SpendLimits
 
 log = structlog.get_logger(__name__)
 
-#: The share of a limit at which the log warns.
+#: The share of a limit at which log and webhooks warn.
 _WARN_AT = 0.8
 
 
@@ -42,7 +42,7 @@ class Budgets:
             self._known[project] = replace(limit, spent=limit.spent + cost)
 
     async def refresh(self) -> None:
-        """See what has been spent, and warn in the log, once in a month, of a limit that is nearly reached.
+        """See what has been spent; tell, once in a month, of limits that are reached or nearly.
 
         Raises:
             Unavailable: the database is away.
@@ -50,10 +50,12 @@ class Budgets:
         limits = await self._limits.all()
         self._known = {limit.project: limit for limit in limits}
         for limit in limits:
-            if limit.share >= _WARN_AT and not limit.warned and await self._limits.warn(limit.project):
+            if limit.share >= _WARN_AT and not limit.warned and await self._limits.tell("warned", limit):
                 log.warning(
                     "a project has nearly reached its spend limit",
                     project=limit.project,
                     percent=int(limit.share * 100),
                     limit_cents=limit.threshold,
                 )
+            if limit.share >= 1 and not limit.reached:
+                await self._limits.tell("reached", limit)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from ..errors import NotFound
-from ..store.spending import SpendLimitRow
-from ..wire.usage import SpendEnforcement, SpendLimit, SpendLimitDeleted, SpendLimitSet
+from ..wire.usage import SpendLimit, SpendLimitDeleted, SpendLimitSet
 from .http import JsonRoute, TheStore, ok
 
 router = APIRouter(
@@ -18,7 +17,7 @@ router = APIRouter(
 async def set_project_spend_limit(project_id: str, body: SpendLimitSet, store: TheStore) -> Response:
     """Limit what a project may cost in a month, or change its limit."""
     await store.accounts.project(project_id)
-    return ok(_shown(await store.spend_limits.set(project_id, body.threshold_amount)))
+    return ok((await store.spend_limits.set(project_id, body.threshold_amount)).shown)
 
 
 @router.get("", response_model=SpendLimit)
@@ -27,7 +26,7 @@ async def get_project_spend_limit(project_id: str, store: TheStore) -> Response:
     limit = await store.spend_limits.get(project_id)
     if limit is None:
         raise _missing(project_id)
-    return ok(_shown(limit))
+    return ok(limit.shown)
 
 
 @router.delete("", response_model=SpendLimitDeleted)
@@ -40,8 +39,3 @@ async def delete_project_spend_limit(project_id: str, store: TheStore) -> Respon
 
 def _missing(project: str) -> NotFound:
     return NotFound(f"No spend limit found for project '{project}'.")
-
-
-def _shown(limit: SpendLimitRow) -> SpendLimit:
-    enforcement = SpendEnforcement(status="enforcing" if limit.share >= 1 else "inactive")
-    return SpendLimit(threshold_amount=limit.threshold, enforcement=enforcement)

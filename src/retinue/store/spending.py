@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from ..wire.usage import SpendEnforcement, SpendLimit, SpendLimitEvent
 from .audit import Act, perform
 from .database import Database, Row
 
@@ -14,19 +16,23 @@ CENT = 10_000_000
 _SHOWN = f"""
     project_id, threshold, coalesce((
         select cost from spend_months where spend_months.project_id = spend_limits.project_id and month = {_MONTH}
-    ), 0), warned is not distinct from {_MONTH}
+    ), 0), warned is not distinct from {_MONTH}, reached is not distinct from {_MONTH}
 """  # noqa: S608
 _ALL = f"select {_SHOWN} from spend_limits"  # noqa: S608
 _ONE = f"select {_SHOWN} from spend_limits where project_id = %(project)s"  # noqa: S608
 _SET = f"""
     insert into spend_limits (project_id, threshold) values (%(project)s, %(threshold)s)
-    on conflict (project_id) do update set threshold = excluded.threshold, warned = null
+    on conflict (project_id) do update set threshold = excluded.threshold, warned = null, reached = null
     returning {_SHOWN}
 """  # noqa: S608
 _DELETE = "delete from spend_limits where project_id = %(project)s returning project_id"
-_WARN = f"""
-    update spend_limits set warned = {_MONTH}
-    where project_id = %(project)s and warned is distinct from {_MONTH} returning project_id
+#: What is marked with the month is told, in one statement, so that one process tells it and none forgets to.
+_TELL = f"""
+    with marked as (
+        update spend_limits set {{change}} = {_MONTH}
+        where project_id = %(project)s and {{change}} is distinct from {_MONTH} returning project_id
+    )
+    select publish_event(project_id, 'project.spend_limit.{{change}}', %(event)s::jsonb) from marked
 """  # noqa: S608
 
 
@@ -39,13 +45,20 @@ class SpendLimitRow:
     threshold: int
     #: In nano-dollars.
     spent: int
-    #: Whether somebody was warned this month.
+    #: Whether somebody was warned this month, and told that it is reached.
     warned: bool
+    reached: bool
 
     @property
     def share(self) -> float:
         """How much of the limit has been spent: 1 or more where it has been reached."""
         return self.spent / (self.threshold * CENT) if self.threshold else 1.0
+
+    @property
+    def shown(self) -> SpendLimit:
+        """The limit as clients see it."""
+        status = "enforcing" if self.share >= 1 else "inactive"
+        return SpendLimit(threshold_amount=self.threshold, enforcement=SpendEnforcement(status=status))
 
 
 class SpendLimits:
@@ -75,9 +88,20 @@ class SpendLimits:
         deleted = Act("spend_limit.deleted", project, project)
         return await perform(self._database, _DELETE, {"project": project}, lambda _: deleted) is not None
 
-    async def warn(self, project: str) -> bool:
-        """Whether the caller is the one, of all processes, who warns of this project this month."""
-        return await self._database.row(_WARN, {"project": project}) is not None
+    async def tell(self, change: Literal["warned", "reached"], limit: SpendLimitRow) -> bool:
+        """Tell the project's webhook endpoints of a limit, unless that was done this month, by whatever process.
+
+        Args:
+            change: that it is nearly reached, or that it is.
+            limit: as it is.
+
+        Returns:
+            Whether it was told now.
+        """
+        shown = limit.shown.model_dump()
+        event = SpendLimitEvent(project_id=limit.project, spent_amount=limit.spent // CENT, **shown)
+        values = {"project": limit.project, "event": event.model_dump_json()}
+        return await self._database.row(_TELL.format(change=change), values) is not None
 
 
 def _made(row: Row | None) -> SpendLimitRow | None:

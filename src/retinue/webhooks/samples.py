@@ -20,7 +20,12 @@ def sample_event(event_type: str) -> WebhookEvent:
     """An event of one of the types of `EVENTS`, with ids that no other event or object has."""
     now = int(time.time())
     subject, status = event_type.rsplit(".", 1)
-    makers = {"thread.run": _run, "file": _file, "vector_store.file": _vector_store_file}
+    makers = {
+        "thread.run": _run,
+        "file": _file,
+        "vector_store.file": _vector_store_file,
+        "project.spend_limit": _spend_limit,
+    }
     return WebhookEvent(id=new_id("evt_"), created_at=now, type=event_type, data=makers[subject](status, now))
 
 
@@ -61,6 +66,16 @@ def _file(change: str, now: int) -> dict[str, Any]:
         "filename": "sample.txt",
         "purpose": "assistants",
         "sha256": hashlib.sha256(_CONTENT).hexdigest(),
+    }
+
+
+def _spend_limit(change: str, now: int) -> dict[str, Any]:
+    reached = change == "reached"
+    return {
+        "project_id": new_id("proj_"),
+        "threshold_amount": 5_000,
+        "spent_amount": 5_000 if reached else 4_000,
+        "enforcement": {"status": "enforcing" if reached else "inactive"},
     }
 
 

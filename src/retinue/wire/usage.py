@@ -231,6 +231,14 @@ class SpendLimit(WireObject):
     enforcement: SpendEnforcement
 
 
+class SpendLimitEvent(SpendLimit):
+    """A limit that is reached, or nearly, as webhook endpoints are told of it: an extension."""
+
+    project_id: str
+    #: What the project has cost this month, in cents.
+    spent_amount: int
+
+
 class SpendLimitDeleted(WireObject):
     """A limit was lifted."""
 

@@ -9,15 +9,18 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, f
 from .common import Deleted, WireObject, WireRequest
 from .files import FileObject
 from .runs import Run, RunStatus
+from .usage import SpendLimitEvent
 from .vector_stores import VectorStoreFile
 
-#: What is told of, and the official object that an event of each type carries.
+#: What is told of, and the object that an event of each type carries, official where there is an official one.
 EVENTS: dict[str, type[WireObject]] = {
     **{f"thread.run.{status}": Run for status in get_args(RunStatus)},
     "file.created": FileObject,
     "file.deleted": Deleted,
     "vector_store.file.completed": VectorStoreFile,
     "vector_store.file.failed": VectorStoreFile,
+    "project.spend_limit.warned": SpendLimitEvent,
+    "project.spend_limit.reached": SpendLimitEvent,
 }
 
 

@@ -22,3 +22,6 @@ end
 $$;
 create trigger person_deleted after delete on people
     for each row execute function forget_what_was_granted();
+
+-- The last month in which somebody was told that the limit was reached.
+alter table spend_limits add column reached timestamptz;
