@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -59,9 +62,9 @@ async def say(provider: str, **how: Any) -> None:
         assert response.status == 200
 
 
-async def come_back(browser: Browser) -> str:
+async def come_back(browser: Browser, begin: str = "/sign-in/provider") -> str:
     """Sign in at the provider, up to where it sends the browser: an address of ours."""
-    at_provider = (await browser.get("/sign-in/provider")).location
+    at_provider = (await browser.get(begin)).location
     answer = await browser.request("GET", at_provider)
     assert answer.status == 302, answer.text
     return answer.headers["location"].removeprefix("http://127.0.0.1:8000")
@@ -74,6 +77,20 @@ async def sign_in(browser: Browser, provider: str, **how: Any) -> Page:
 
 async def person(server: Server, email: str = "ada@example.com") -> str:
     return (await server.app.state.store.people.add(NewPerson("Ada", email, "owner"))).id
+
+
+async def test_people_go_on_where_they_wanted(server: Server, provider: str, browser: Browser) -> None:
+    await person(server)
+    for wanted, onward in (("/account?lang=zh", "/account?lang=zh"), ("//evil.example", "/account")):
+        await say(provider, claims=ADA)
+        shown = (await browser.get("/sign-in?" + urlencode({"next": wanted}))).text
+        (begin,) = re.findall(r'href="(/sign-in/provider[^"]*)"', shown)
+        assert (await browser.get(await come_back(browser, unescape(begin)))).location == onward
+        await browser.send(await browser.get("/account"), "/sign-out")
+    # Whoever writes the address of the provider themselves gets no further.
+    await say(provider, claims=ADA)
+    begin = "/sign-in/provider?" + urlencode({"next": "//evil.example"})
+    assert (await browser.get(await come_back(browser, begin))).location == "/account"
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import openai
 import pytest
@@ -205,6 +206,40 @@ async def test_signing_in_and_out(server: Server, owner: Browser) -> None:
     assert (await owner.get("/account", cookie=f"retinue_session={before}")).location == "/sign-in"
     assert (await owner.sign_in(" ADA@example.com", PASSWORD)).location == "/account"
     assert (await owner.api("GET", "/assistants"))[0] == 200
+
+
+async def test_after_signing_in_people_go_on_where_they_wanted(server: Server, owner: Browser) -> None:
+    path = "/account?lang=en&of=%E4%BD%A0&to=a/b"
+    query = urlencode({"next": path})
+    assert (await owner.get(f"/sign-in?{query}")).location == path
+    await owner.send(await owner.get("/account"), "/sign-out")
+    page = await owner.get(f"/sign-in?{query}")
+    assert page.form("/sign-in")["next"] == path
+    # The other language's page goes on there, too; and so does a second try.
+    assert f'href="/sign-in?{urlencode({"next": path, "lang": "zh"}).replace("&", "&amp;")}"' in page.text
+    page = await owner.send(page, "/sign-in", email="ada@example.com", password="wrong")
+    assert (await owner.send(page, "/sign-in", email="ada@example.com", password=PASSWORD)).location == path
+
+
+async def test_nobody_is_sent_to_another_server(server: Server, owner: Browser) -> None:
+    hosts = ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "javascript:x"]
+    for elsewhere in [*hosts, "account", "/a\\b", "/é", "/" + "x" * 2000, "/\r\nset-cookie: a=b", "/ /", ""]:
+        query = urlencode({"next": elsewhere})
+        assert (await owner.get(f"/sign-in?{query}")).location == "/account"
+        await owner.send(await owner.get("/account"), "/sign-out")
+        page = await owner.get(f"/sign-in?{query}")
+        assert "next" not in page.form("/sign-in")
+        sent = await owner.send(page, "/sign-in", email="ada@example.com", password=PASSWORD, next=elsewhere)
+        assert sent.location == "/account"
+
+
+async def test_password_managers_know_whose_password_is_changed(owner: Browser) -> None:
+    page = await owner.get("/account")
+    assert page.form("/account")["username"] == "ada@example.com"
+    assert 'autocomplete="username"' in page.text
+    assert "Current password" in page.text
+    changed = await owner.send(page, "/account", old=PASSWORD, password=PASSWORD + "!")
+    assert changed.told == "Your password was changed."
 
 
 async def test_cookies_are_out_of_reach(server: Server, owner: Browser) -> None:

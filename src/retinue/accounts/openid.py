@@ -73,8 +73,11 @@ class OpenIdProvider:
         self._redirect_uri = settings.browser_url() + CALLBACK_PATH
         self._metadata: tuple[float, dict[str, Any]] = (0.0, {})
 
-    async def begin(self) -> tuple[str, str]:
+    async def begin(self, onward: str = "") -> tuple[str, str]:
         """Where a person signs in, and what the browser keeps meanwhile as a cookie for `SIGN_IN_TIME`.
+
+        Args:
+            onward: what `finish` is to give back.
 
         Raises:
             AuthenticationFailed: the provider does not say where.
@@ -86,6 +89,7 @@ class OpenIdProvider:
             "nonce": new_token(),
             "verifier": new_token(),
             "until": time.time() + SIGN_IN_TIME,
+            "onward": onward,
         }
         url = prepare_grant_uri(
             metadata["authorization_endpoint"],
@@ -100,8 +104,8 @@ class OpenIdProvider:
         )
         return url, self._secrets.seal(orjson.dumps(begun)).decode()
 
-    async def finish(self, cookie: str, state: str, code: str, error: str) -> Identity:
-        """Whom the provider says that a browser's person is.
+    async def finish(self, cookie: str, state: str, code: str, error: str) -> tuple[Identity, str]:
+        """Whom the provider says that a browser's person is; and the `onward` that `begin` was given.
 
         Args:
             cookie: what `begin` gave this browser.
@@ -121,7 +125,7 @@ class OpenIdProvider:
         metadata = await self._discover()
         token = await self._id_token(metadata, code, begun["verifier"])
         keys = await self._ask("GET", metadata["jwks_uri"])
-        return self._identity(token, keys, begun["nonce"])
+        return self._identity(token, keys, begun["nonce"]), begun.get("onward", "")
 
     def _begun(self, cookie: str) -> dict[str, Any]:
         try:

@@ -36,10 +36,11 @@ _Answered = Annotated[str, StringConstraints(max_length=8192)]
 
 #: The page that a person sees after signing in. It loads nothing, and its address, which holds a code, is told nobody.
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Retinue</title><style>body{{font:1.1rem system-ui;max-width:32rem;margin:4rem auto;padding:0 1rem}}</style>
+<title>Retinue</title><link rel="icon" href="data:,">
+<style>body{{font:1.1rem system-ui;max-width:32rem;margin:4rem auto;padding:0 1rem}}</style>
 <h1>{title}</h1><p>{text}</p></html>"""
 _PAGE_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from itertools import islice
 from typing import Any
@@ -26,6 +27,9 @@ FORMS, FORM_BYTES = ("/sign-in", "/welcome", "/account", "/sign-out"), 16 * 1024
 _MOST_FIELDS = 10
 #: Projects that an account's page shows.
 _MOST_SHOWN = 50
+#: A path of this server with its query. A second slash would begin a host, a backslash is one to browsers, and white
+#: space they leave out.
+_LOCAL_PATH = re.compile(r"/(?!/)[!-\[\]-~]{0,1023}")
 #: Seconds that a browser remembers a language.
 _YEAR = 365 * 86_400
 
@@ -57,23 +61,25 @@ router = APIRouter(route_class=_PageRoute, include_in_schema=False)
 
 @router.get("/sign-in")
 async def show_sign_in(request: Request) -> Response:
-    """The form; whoever is signed in goes on to their account."""
+    """The form; whoever is signed in goes on, to `next` of the query or to their account."""
+    onward = _onward(request.query_params.get("next", ""))
     if await _is_signed_in(request):
-        return _redirect("/account")
-    return _sign_in_page(request)
+        return _redirect(onward or "/account")
+    return _sign_in_page(request, onward)
 
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     """Sign in by password."""
     form = await _form(request)
+    onward = _onward(form.get("next", ""))
     try:
         _check_form(request, form, BROWSER)
         _require_safety(request)
         token = await _people(request).sign_in(form.get("email", ""), form.get("password", ""), _address(request))
     except ApiError as error:
-        return _sign_in_page(request, error, form.get("email", ""))
-    return await _signed_in(request, token)
+        return _sign_in_page(request, onward, error, form.get("email", ""))
+    return await _signed_in(request, token, onward)
 
 
 @router.get("/sign-in/provider")
@@ -83,7 +89,7 @@ async def begin_sign_in(request: Request) -> Response:
     if provider is None:
         raise NotFound("No OpenID provider is configured.")
     await _people(request).count_provider(_address(request))
-    url, begun = await provider.begin()
+    url, begun = await provider.begin(_onward(request.query_params.get("next", "")))
     response = _redirect(url)
     set_cookie(request, response, SIGN_IN, begun, SIGN_IN_TIME)
     return response
@@ -96,10 +102,10 @@ async def finish_sign_in(request: Request) -> Response:
     if people.provider is None:
         raise NotFound("No OpenID provider is configured.")
     await people.count_provider(_address(request))
-    identity = await people.provider.finish(
+    identity, onward = await people.provider.finish(
         request.cookies.get(SIGN_IN, ""), query.get("state", ""), query.get("code", ""), query.get("error", "")
     )
-    response = await _signed_in(request, await people.sign_in_as(identity))
+    response = await _signed_in(request, await people.sign_in_as(identity), onward)
     response.delete_cookie(SIGN_IN, path="/")
     return response
 
@@ -213,18 +219,25 @@ async def _is_signed_in(request: Request) -> bool:
     return True
 
 
-async def _signed_in(request: Request, token: str) -> Response:
-    """On to the account with a new session; one that the browser had before ends."""
+def _onward(wanted: str) -> str:
+    """Where to go on after signing in: a path of this server, or "" if it is none that is sure to be."""
+    return wanted if _LOCAL_PATH.fullmatch(wanted) else ""
+
+
+async def _signed_in(request: Request, token: str, onward: str = "") -> Response:
+    """On, to the account if to nothing else, with a new session; one that the browser had before ends."""
     if before := request.cookies.get(SESSION):
         await _people(request).sessions.end(before)
-    response = _redirect("/account")
+    response = _redirect(onward or "/account")
     set_cookie(request, response, SESSION, token, _settings(request).session_lifetime)
     return response
 
 
-def _sign_in_page(request: Request, error: ApiError | None = None, email: str = "") -> Response:
+def _sign_in_page(request: Request, onward: str, error: ApiError | None = None, email: str = "") -> Response:
     provider, safe = _people(request).provider is not None, _is_safe(request)
-    return _fresh_form(request, lambda frame: sign_in_page(frame, email=email, provider=provider, safe=safe), error)
+    return _fresh_form(
+        request, lambda frame: sign_in_page(frame, email=email, provider=provider, safe=safe, onward=onward), error
+    )
 
 
 def _fresh_form(request: Request, page: Callable[[Frame], bytes], error: ApiError | None = None) -> Response:

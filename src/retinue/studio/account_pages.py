@@ -15,10 +15,12 @@ from .texts import ERRORS_IN_CHINESE, TEXTS, Language
 _STYLE = resources.files("retinue.studio").joinpath("forms.css").read_text(encoding="utf-8")
 #: The one style sheet is allowed by its hash.
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+#: Else browsers ask for /favicon.ico.
+_NO_ICON = '<link rel="icon" href="data:,">'
 #: What every page is sent with: it may load nothing, run nothing, be framed by nobody, and is kept nowhere.
 HEADERS: Mapping[str, str] = {
     "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
+        f"default-src 'none'; img-src data:; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     ),
     "referrer-policy": "no-referrer",
@@ -93,7 +95,8 @@ class Frame:
         html = (
             f'<!doctype html>\n<html lang="{self.language}">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{self.text(title)} · Retinue</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+            f"<title>{self.text(title)} · Retinue</title>\n{_NO_ICON}\n<style>{_STYLE}</style>\n</head>\n"
+            "<body>\n<main>\n"
             f"<h1>{self.text(title)}</h1>\n{told}\n{content}\n"
             f'<footer><a href="{switch}" hreflang="{other}" lang="{other}">{self.text("other")}</a></footer>\n'
             "</main>\n</body>\n</html>\n"
@@ -101,7 +104,9 @@ class Frame:
         return html.encode("utf-8", "replace")
 
 
-def sign_in_page(frame: Frame, *, email: str = "", provider: bool = False, safe: bool = True) -> bytes:
+def sign_in_page(
+    frame: Frame, *, email: str = "", provider: bool = False, safe: bool = True, onward: str = ""
+) -> bytes:
     """Where people sign in.
 
     Args:
@@ -109,14 +114,19 @@ def sign_in_page(frame: Frame, *, email: str = "", provider: bool = False, safe:
         email: what was typed before.
         provider: whether people can sign in at an OpenID provider too.
         safe: whether a password may be sent.
+        onward: the path to which people go on then; "" for their account.
     """
+    query = {"next": onward} if onward else {}
     hint = f'<p class="quiet">{frame.text("sign_in_hint")}</p>'
-    at_provider = f'<a class="button" href="/sign-in/provider">{frame.text("provider")}</a>' if provider else ""
+    address = escape(f"/sign-in/provider?{urlencode(query)}" if query else "/sign-in/provider")
+    at_provider = f'<a class="button" href="{address}">{frame.text("provider")}</a>' if provider else ""
     if not safe:
-        return frame.page("sign_in", "/sign-in", f'{hint}<p class="wrong" role="alert">{frame.text("unsafe")}</p>')
+        warning = f'{hint}<p class="wrong" role="alert">{frame.text("unsafe")}</p>'
+        return frame.page("sign_in", "/sign-in", warning, query)
     fields = frame.field("email", "email", "email", "username", email)
     fields += frame.field("password", "password", "password", "current-password")
-    return frame.page("sign_in", "/sign-in", hint + at_provider + frame.form("/sign-in", fields, "sign_in"))
+    form = frame.form("/sign-in", fields, "sign_in", hidden=query)
+    return frame.page("sign_in", "/sign-in", hint + at_provider + form, query)
 
 
 def welcome_page(frame: Frame, *, token: str, invited: str, name: str = "", email: str = "") -> bytes:
@@ -159,11 +169,13 @@ def account_page(
         "projects": "<br>".join(places) or frame.text("none"),
     }
     about = "".join(f"<dt>{frame.text(key)}</dt><dd>{value}</dd>" for key, value in shown.items())
+    # For password managers: whose password it is.
+    whose = f'<input name="username" type="text" autocomplete="username" value="{escape(email)}" hidden readonly>'
     fields = frame.field("old", "old_password", "password", "current-password") if has_password else ""
     fields += frame.field("password", "new_password", "password", "new-password")
     fields += f'<p class="quiet">{frame.text("password_hint")} {frame.text("change_hint")}</p>'
     content = f"<dl>{about}</dl>{frame.form('/sign-out', '', 'sign_out')}<h2>{frame.text('change_password')}</h2>"
-    return frame.page("account", "/account", content + frame.form("/account", fields, "change_password"))
+    return frame.page("account", "/account", content + frame.form("/account", whose + fields, "change_password"))
 
 
 def problem_page(frame: Frame) -> bytes:

@@ -17,7 +17,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "name": "Name",
         "password": "Password",
         "new_password": "New password",
-        "old_password": "Password so far",
+        "old_password": "Current password",
         "password_hint": "At least 12 characters. A few unrelated words are good.",
         "welcome": "Welcome to Retinue",
         "welcome_first": "You are the first. You will own this server: its projects, keys and people.",
