@@ -177,6 +177,11 @@ async def test_nobody_gets_what_another_one_has_granted(
         body = {"assistant_id": assistant, "metadata": metadata}
         return await client.until(await client.post(f"/threads/{thread}/runs", body))
 
+    # Where Ann signs in, nobody but Ann is told: who knew could have her finish a sign-in to an account of theirs.
+    first = await asked_by(ann)
+    assert (await waiting_for(eve, first))["authorize_url"] is None
+    assert (await waiting_for(api, first))["authorize_url"] is None
+    assert "authorize?" not in (await eve.download(f"/threads/{first['thread_id']}/export")).decode()
     # Eve sends Ann the address where Eve's sign-in goes on.
     sent = (await waiting_for(eve, await asked_by(eve)))["authorize_url"]
     back = idp.agree(sent, "ANN")

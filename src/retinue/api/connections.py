@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,7 +12,8 @@ from pydantic import StringConstraints
 
 from ..accounts.keys import Caller
 from ..accounts.sessions import Sessions
-from ..errors import ApiError, InvalidRequest
+from ..errors import ApiError, InvalidRequest, NotFound
+from ..tools.connections.consent import sign_in_to
 from ..tools.connections.oauth import CALLBACK_PATH
 from ..tools.connections.people import named, signed_in
 from ..tools.connections.registry import ConnectionRegistry
@@ -25,7 +27,7 @@ from ..wire.connections import (
     SignIn,
     SignInCreate,
 )
-from ..wire.steps import FunctionToolCall, RunStep, ToolCallsDetails
+from ..wire.steps import CallConsent, FunctionToolCall, RunStep, ServedCall, ToolCallsDetails
 from .cookies import session_token
 from .http import JsonRoute, Page, ProjectId, TheCaller, TheStore, ok, ok_list
 
@@ -148,28 +150,50 @@ def _person(caller: Caller, named_by_key: str) -> str:
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}/consents", response_model=ObjectList[RunConsent])
-async def list_run_consents(thread_id: str, run_id: str, project: ProjectId, store: TheStore) -> Response:
-    """List the calls of a run that wait for a person: all of them, on one page."""
-    view = await store.runs.view(project, run_id, thread_id)
-    waiting = [one for step in view.steps for one in _waiting(step)] if view.run.status == "requires_action" else []
+async def list_run_consents(
+    thread_id: str, run_id: str, caller: TheCaller, connections: TheRegistry, store: TheStore
+) -> Response:
+    """List the calls of a run that wait for a person: all of them, on one page.
+
+    Where somebody who is signed in goes to sign in, only they are told: others could have them finish something else.
+    """
+    view = await store.runs.view(caller.project, run_id, thread_id)
+    calls = [one for step in view.steps for one in _waiting(step)] if view.run.status == "requires_action" else []
+    urls: dict[str, str | None] = {}
+    if caller.user and caller.user == view.run.user:
+        for key in {consent.key for _, _, consent in calls}:
+            urls[key] = await _sign_in_url(connections, caller, key)
+    waiting = [
+        RunConsent(
+            tool_call_id=identifier,
+            name=served.name,
+            arguments=served.arguments,
+            reason=consent.reason,
+            authorize_url=consent.authorize_url or urls.get(consent.key),
+        )
+        for identifier, served, consent in calls
+    ]
     first, last = (waiting[0].tool_call_id, waiting[-1].tool_call_id) if waiting else ("", "")
     return ok_list(ObjectList(data=waiting, first_id=first, last_id=last, has_more=False))
 
 
-def _waiting(step: RunStep) -> list[RunConsent]:
+def _waiting(step: RunStep) -> Iterator[tuple[str, ServedCall, CallConsent]]:
     calls = step.step_details.tool_calls if isinstance(step.step_details, ToolCallsDetails) else []
-    found = [(call, step.served.get(call.id)) for call in calls if isinstance(call, FunctionToolCall)]
-    return [
-        RunConsent(
-            tool_call_id=call.id,
-            name=served.name,
-            arguments=served.arguments,
-            reason=served.consent.reason,
-            authorize_url=served.consent.authorize_url,
-        )
-        for call, served in found
-        if served and served.consent and served.consent.allowed is None
-    ]
+    for call in calls:
+        served = step.served.get(call.id)
+        if isinstance(call, FunctionToolCall) and served and served.consent and served.consent.allowed is None:
+            yield call.id, served, served.consent
+
+
+async def _sign_in_url(connections: ConnectionRegistry, caller: Caller, key: str) -> str | None:
+    """Where the caller signs in before calls that wait for this; None: nowhere, or the connection has changed."""
+    connection = sign_in_to(key)
+    if connection is None:
+        return None
+    try:
+        return (await connections.sign_in(caller.project, connection, signed_in(caller.user))).authorize_url
+    except (NotFound, InvalidRequest):
+        return None
 
 
 def _page(title: str, text: str, status: int) -> Response:

@@ -12,7 +12,7 @@ from ...wire.connections import OAuth
 from .consent import Consents
 from .credentials import Credentials
 from .oauth import Tokens
-from .people import whose_consent
+from .people import is_signed_in, whose_consent
 
 
 class Access:
@@ -33,12 +33,13 @@ class Access:
             names: of the operations that there are.
         """
         connection = opened.connection
-        url = None
-        if person is not None and await self._wants_sign_in(project, opened, person):
+        sign_in, url = person is not None and await self._wants_sign_in(project, opened, person), None
+        # Where somebody is signed in goes on, only they are to know: they are told when they ask.
+        if person is not None and sign_in and not is_signed_in(person):
             url = (await self.tokens.begin(project, connection, person)).authorize_url
         keys = [f"{connection.id}.{name}" for name in names]
         allowed = await self._store.connections.allowed(project, keys, whose_consent(person or ""))
-        return Consents(connection, allowed, url)
+        return Consents(connection, allowed, sign_in=sign_in, authorize_url=url)
 
     async def _wants_sign_in(self, project: str, opened: Opened, person: str) -> bool:
         auth = opened.connection.auth

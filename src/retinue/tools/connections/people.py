@@ -22,6 +22,11 @@ def person_of(run: Run) -> str:
     return signed_in(run.user) if run.user else named(run.metadata.get("user", ""))
 
 
+def is_signed_in(person: str) -> bool:
+    """Whether this is somebody who was signed in to Retinue."""
+    return person.startswith(_SIGNED_IN)
+
+
 def whose_consent(person: str) -> str:
     """Whose consent for ever holds for a person: their own who was signed in, else the project's, which is ""."""
-    return person if person.startswith(_SIGNED_IN) else ""
+    return person if is_signed_in(person) else ""
