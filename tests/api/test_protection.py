@@ -17,6 +17,7 @@ from ..indexing import index
 from ..scripted import Call, Reply, ScriptedUpstream
 from .test_file_search import CONTENT, answering
 from .test_streams import of, said
+from .test_uploads import begun, part
 
 #: Files are searched however small they are.
 pytestmark = pytest.mark.settings(serve_worker=False, whole_files_tokens=0)
@@ -48,7 +49,7 @@ def caller(server: Server, api: Api) -> MakeApi:
 @pytest.fixture
 async def user(caller: MakeApi) -> Api:
     """Somebody who may run assistants and download files."""
-    return await caller("threads:write", "files:write", "vector_stores:write")
+    return await caller("threads:write", "files:write", "uploads:write", "vector_stores:write")
 
 
 @pytest.fixture
@@ -211,6 +212,15 @@ async def test_who_uploaded_a_file_may_have_it_and_others_may_not(
     row = await server.app.state.store.database.row("select uploaded_by from files where id = %(id)s", {"id": own})
     again, _ = await keys.create("new", service_account=row[0], scopes=["threads:write", "files:write"])
     assert await api.with_key(again).download(f"/files/{own}/content") == b"My own notes."
+
+
+async def test_who_completes_an_upload_in_parts_has_uploaded_it(user: Api, caller: MakeApi) -> None:
+    upload = await begun(user, 5)
+    parts = {"part_ids": [await part(user, upload, b"Mine.")]}
+    file = (await user.post(f"/uploads/{upload}/complete", parts))["file"]["id"]
+    assert await user.download(f"/files/{file}/content") == b"Mine."
+    other = await caller("threads:write", "files:write")
+    assert (await other.refused("GET", f"/files/{file}/content", status=403))["code"] == "confidential"
 
 
 async def test_files_that_nobody_uploaded_are_for_all_who_may_read_files(
