@@ -97,6 +97,8 @@ class LeakFilter:
         self._most = most
         #: Passages that were withheld.
         self._count = 0
+        #: Whether the answer has ended because too many were.
+        self.over = False
         self._strict = False
         #: What has come and is not let go, and the place of its first character in the answer.
         self._text = ""
@@ -109,11 +111,6 @@ class LeakFilter:
         self._out: list[str] = []
         #: The letters of the answer so far, in Chinese and other.
         self._unspaced = self._spaced = 0
-
-    @property
-    def over(self) -> bool:
-        """Whether the answer has ended because too many of its passages were withheld."""
-        return self._most is not None and self._count >= self._most
 
     def add(self, piece: str) -> str:
         """Take a piece of the answer; returns the text that can be let go."""
@@ -163,6 +160,7 @@ class LeakFilter:
             # Of Chinese, a character says about as much as two letters.
             self._out.append(CHINESE_NOTICE if 2 * self._unspaced > self._spaced else NOTICE)
             self._count += 1
+            self.over = self._count == self._most
         self._drop(end)
         self._withheld = self._free = max(end, self._free)
         self._strict = True
