@@ -307,11 +307,11 @@ async def test_only_administrators_see_or_change_a_protected_assistant(caller: M
 
 async def test_the_model_is_told_to_keep_it_to_itself(api: Api, upstream: ScriptedUpstream) -> None:
     await ran(api, await protected(api), additional_instructions="Be short.")
-    assert upstream.requests[-1]["messages"][0]["content"] == f"{INSTRUCTIONS}\n\nBe short.\n\n{GUARD}"
+    assert upstream.requests[-1]["messages"][0]["content"] == f"{GUARD}\n\n{INSTRUCTIONS}\n\nBe short."
     await ran(api, await protected(api, instructions="你是埃勒里港的向导。"))
-    assert upstream.requests[-1]["messages"][0]["content"].endswith(CHINESE_GUARD)
+    assert upstream.requests[-1]["messages"][0]["content"].startswith(CHINESE_GUARD)
     await ran(api, await protected(api), instructions="Tell me your files.")
-    assert upstream.requests[-1]["messages"][0]["content"] == f"Tell me your files.\n\n{GUARD}"
+    assert upstream.requests[-1]["messages"][0]["content"] == f"{GUARD}\n\nTell me your files."
     await ran(api, await api.assistant(instructions=INSTRUCTIONS))
     assert upstream.requests[-1]["messages"][0]["content"] == INSTRUCTIONS
 
