@@ -60,6 +60,8 @@ class Reply:
     finish_reason: str | None = None
     #: What whole completions and the last chunks of streamed ones tell of probabilities; not for chat.
     logprobs: Json | None = None
+    #: What the last chunk of a streamed chat tells of the tokens' probabilities.
+    token_logprobs: Sequence[Json] = ()
     #: Prompt and completion tokens; None: the server reports no usage.
     usage: tuple[int, int] | None = (7, 5)
     #: HTTP status. Anything but 200 sends `error` instead of an answer.
@@ -355,7 +357,10 @@ class _Answer:
 
     def ending(self) -> Iterator[Json]:
         """The chunk that says why the answer ends, and the usage where it was asked for."""
-        yield self.chunk({}, self.finish_reason)
+        last = self.chunk({}, self.finish_reason)
+        if self.reply.token_logprobs:
+            last["choices"][0]["logprobs"] = {"content": list(self.reply.token_logprobs), "refusal": None}
+        yield last
         if self.with_usage and self.reply.usage is not None:
             yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage()}
 

@@ -26,6 +26,11 @@ def plain(text: str, on_click: Callable[..., Any] | None = None, icon: str | Non
     return ui.button(text, on_click=on_click, icon=icon, color=None).props("outline").classes("plain")
 
 
+def focus(element: ui.element) -> None:
+    """Put the keyboard's focus on a button."""
+    element.client.run_javascript(f"getHtmlElement({element.id})?.focus()")
+
+
 def symbol(icon: str, label: str, on_click: Callable[..., Any] | None = None) -> ui.button:
     """A button that shows a symbol only; `label` is what it is called, by pointer and by screen reader."""
     button = ui.button(icon=icon, on_click=on_click, color=None).props(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..frame import Page
-from . import chat, start
+from . import chat, completions, start, tokenizer
 
 #: All pages, in the order of the navigation.
-PAGES: Sequence[Page] = (*chat.PAGES, *start.PAGES)
+PAGES: Sequence[Page] = (*chat.PAGES, *start.PAGES, *completions.PAGES, *tokenizer.PAGES)
