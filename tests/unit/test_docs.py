@@ -89,6 +89,14 @@ def test_settings():
     assert [row[:3] for row in rows] == expected
 
 
+def test_settings_are_explained_in_chinese_too():
+    from retinue.settings_shown import shown
+    from retinue.studio.words.meanings import GROUPS, MEANINGS
+
+    assert set(Settings.model_fields) == set(MEANINGS)
+    assert {one.group for one in shown(Settings(), ())} == set(GROUPS)
+
+
 def test_model_settings():
     rows = table_rows(page("settings.md").split("\n## A model\n")[1])
     documented_settings(ModelSettings, rows)

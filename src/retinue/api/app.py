@@ -28,6 +28,7 @@ from . import (
     assistants,
     audit,
     chat,
+    configured_models,
     connections,
     data_controls,
     embeddings,
@@ -70,7 +71,7 @@ _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
     *(moderations, webhooks, connections, organization, people, rate_limits, usage, spend_limits, system),
-    *(audit, data_controls, me),
+    *(audit, data_controls, me, configured_models),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
 _MODEL_CALLS = frozenset(

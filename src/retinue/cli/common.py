@@ -20,6 +20,7 @@ from rich.console import Console
 from ..accounts.keys import new_key
 from ..errors import ApiError
 from ..settings import Settings, config_file, default_data_folder
+from ..settings_file import write_private
 from ..store.audit import Actor, acting
 from ..store.database import Database
 from ..store.embedded import EmbeddedPostgres, EmbeddedPostgresError
@@ -144,14 +145,3 @@ def first_key(settings: Settings) -> str:
 def key_file(settings: Settings) -> Path:
     """Where the generated key is kept."""
     return settings.data / "api_key"
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    draft = path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

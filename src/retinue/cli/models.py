@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
-import tomlkit
 import typer
 from pydantic import ValidationError
 from rich.table import Column, Table
-from tomlkit import TOMLDocument
 
 from ..model_settings import ModelSettings
-from ..settings import Settings, config_file
-from .common import DataOption, console, fail, load_settings, output, write_private
+from ..settings import config_file
+from ..settings_file import put_model, remove_model
+from .common import DataOption, console, fail, load_settings, output
 from .weights import fetch_weights
 
 app = typer.Typer(help="Models: which names there are, and what serves them.", no_args_is_help=True)
@@ -99,11 +100,8 @@ def add(
         ModelSettings.model_validate(values)
     except ValidationError as error:
         fail("; ".join(str(one["msg"]).removeprefix("Value error, ") for one in error.errors()))
-    document = _read(settings)
-    document.setdefault("models", tomlkit.table())[name] = values
-    if default:
-        document["default_model"] = name
-    _write(settings, document)
+    with _told():
+        put_model(settings, name, lambda _: values, ["default"] if default else [])
     console.print(f"{name} is added to {config_file(settings.data)}.")
 
 
@@ -119,13 +117,10 @@ def _servers(base_urls: list[str], fallback_urls: list[str]) -> dict[str, Any]:
 def remove(name: Name, data: DataOption = None) -> None:
     """Remove a model that `add` has added."""
     settings = load_settings(data=data)
-    document = _read(settings)
-    if name not in document.get("models", {}):
+    with _told():
+        removed = remove_model(settings, name)
+    if not removed:
         fail(f"{config_file(settings.data)} has no model {name}. `retinue models list` shows all.")
-    del document["models"][name]
-    if document.get("default_model") == name:
-        del document["default_model"]
-    _write(settings, document)
     console.print(f"{name} is removed.")
 
 
@@ -140,12 +135,10 @@ def fetch(name: Name, data: DataOption = None) -> None:
     console.print(f"The weights are in {path}.")
 
 
-def _read(settings: Settings) -> TOMLDocument:
+@contextmanager
+def _told() -> Generator[None]:
+    """Ends with a clear message if the settings file cannot be changed."""
     try:
-        return tomlkit.parse(config_file(settings.data).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return tomlkit.document()
-
-
-def _write(settings: Settings, document: TOMLDocument) -> None:
-    write_private(config_file(settings.data), tomlkit.dumps(document))
+        yield
+    except (ValueError, OSError) as error:
+        fail(f"the settings file was not changed: {error}")

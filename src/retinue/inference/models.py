@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ..settings import Settings, config_file
 from . import servers
 from .chat import ChatBackend
 from .local.catalogue import weights_path
-from .local.process import LocalModel
+from .local.process import LocalModel, State
 from .native import NativeChat
 from .prompted import PromptedTools
 from .route import Route
@@ -99,6 +100,23 @@ class Models:
             await process.stop()
         for ways in (*self._ways.values(), *self._old_ways):
             await ways.close()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with what the file says of models by now."""
+        self._follow_file()
+        return self._settings
+
+    def follow(self) -> None:
+        """Look now at whether the settings file has changed: it has been."""
+        self._looked = -math.inf
+        self._follow_file()
+
+    def state(self, name: str) -> State:
+        """How the process of a local model fares."""
+        model = self.settings.all_models()[name]
+        process = self._processes.get(weights_path(model.weights or name, self._settings.models_folder))
+        return process.state if process else "stopped"
 
     def names(self) -> list[str]:
         """The names of all models that are configured one by one, sorted."""

@@ -54,6 +54,13 @@ class Server:
             self.rests_until = -math.inf
             log.info("model server answers again", server=self.upstream.base_url)
 
+    def noted(self, began: float, error: ModelError) -> None:
+        """A call that began at this monotonic time ended so: that may say that the server is unwell."""
+        if isinstance(error, ContextOverflow | ModelBusy):
+            return
+        if error.status in _UNWELL or (error.status >= 500 and error.status != _WELL):
+            self.failed(began, error)
+
     def failed(self, began: float, error: ModelError) -> None:
         """It could not be reached, broke or is overloaded, as a call found that began at this monotonic time."""
         if began <= self.failed_at:
@@ -216,10 +223,7 @@ class _Tries:
 
     def note(self, error: ModelError) -> None:
         """Remember how the server of this try fared."""
-        if isinstance(error, ContextOverflow | ModelBusy):
-            return
-        if error.status in _UNWELL or (error.status >= 500 and error.status != _WELL):
-            self._tried[-1].failed(self._began, error)
+        self._tried[-1].noted(self._began, error)
 
     async def after(self, error: ModelError) -> None:
         """Wait as long as is right after this failure; raises it if there is no further try."""

@@ -7,7 +7,8 @@ a request in says so once with `acting`, for all that is done in its context.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, cast
@@ -208,6 +209,13 @@ class Audit:
         rows = await self._database.rows(sql, values)
         entries = [_entry(row) for row in rows[: query.limit]]
         return entries[::-1] if backwards else entries, len(rows) > query.limit
+
+    @asynccontextmanager
+    async def noting(self, act: Act) -> AsyncGenerator[None]:
+        """Write an entry with what the block does outside of the database, unless the block fails."""
+        async with self._database.transaction() as connection:
+            await record(connection, act)
+            yield
 
     async def sweep(self, limit: int = 1000) -> None:
         """Delete entries that need no longer be kept."""

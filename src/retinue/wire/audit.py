@@ -35,6 +35,7 @@ EXTENSIONS = frozenset(
         "password.updated",
         "retention.updated",
         "erasure.created",
+        *("model.created", "model.updated", "model.deleted"),
     }
 )
 #: Every type that an entry may have.

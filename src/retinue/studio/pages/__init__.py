@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..frame import Page
-from . import chat, completions, start, tokenizer
+from . import chat, completions, manage, start, tokenizer
 
 #: All pages, in the order of the navigation.
-PAGES: Sequence[Page] = (*chat.PAGES, *start.PAGES, *completions.PAGES, *tokenizer.PAGES)
+PAGES: Sequence[Page] = (
+    *chat.PAGES,
+    *completions.PAGES,
+    *tokenizer.PAGES,
+    *manage.PAGES,
+    *start.PAGES,
+)

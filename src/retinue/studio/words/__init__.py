@@ -8,9 +8,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..texts import Language
-from . import chat, completions, conversation, errors, frame, start, tokenizer, turn
+from . import (
+    audit,
+    chat,
+    completions,
+    conversation,
+    errors,
+    frame,
+    keys,
+    limits,
+    manage,
+    models,
+    people,
+    settings,
+    start,
+    tokenizer,
+    turn,
+)
 
-_MODULES = (chat, completions, conversation, errors, frame, start, tokenizer, turn)
+_MODULES = (
+    audit,
+    chat,
+    completions,
+    conversation,
+    errors,
+    frame,
+    keys,
+    limits,
+    manage,
+    models,
+    people,
+    settings,
+    start,
+    tokenizer,
+    turn,
+)
 #: All words, by their keys.
 WORDS: Mapping[str, tuple[str, str]] = {
     f"{module.__name__.rpartition('.')[2]}.{key}": pair for module in _MODULES for key, pair in module.WORDS.items()

@@ -1,0 +1,16 @@
+"""A moment, in the words and the time zone of whoever looks."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from ..visitor import Visitor
+
+
+class Moment(ui.element, component="moment.js"):
+    """Date and time."""
+
+    def __init__(self, visitor: Visitor, at: int) -> None:
+        """`at`: Unix seconds."""
+        super().__init__()
+        self._props.update({"at": at, "language": "zh-CN" if visitor.language == "zh" else "en"})

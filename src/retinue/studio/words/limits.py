@@ -1,0 +1,72 @@
+"""The page of projects, their limits and budgets."""
+
+WORDS = {
+    "title": ("Projects", "项目"),
+    "hint": (
+        "What a project may use, what it may cost, and how long it keeps what it has. Changes hold at once.",
+        "项目的用量限额、费用上限和数据保留时间。更改立即生效。",
+    ),
+    "new": ("New project", "新建项目"),
+    "rename": ("Rename", "重命名"),
+    "rename_of": ("Rename the project", "重命名项目"),
+    "archive": ("Archive", "归档"),
+    "archive_question": ("Archive the project “{name}”?", "要归档项目“{name}”吗？"),
+    "archive_hint": (
+        "All its keys end at once, and nobody opens it any more. What it has stays in the database. This cannot be "
+        "undone here.",
+        "其所有密钥立即失效，任何人都无法再访问。数据仍保留在数据库中。此操作无法在此撤销。",
+    ),
+    "budget": ("Budget", "预算"),
+    "spent": ("Spent this month (UTC): ${amount}", "本月已用（UTC）：${amount}"),
+    "of": ("of ${amount}", "上限 ${amount}"),
+    "enforcing": (
+        "The limit is reached: calls of models are refused until the month ends or the limit is raised.",
+        "已达上限：在本月结束或提高上限之前，模型调用将被拒绝。",
+    ),
+    "dollars": ("US dollars a month", "每月美元上限"),
+    "set": ("Set the limit", "设置上限"),
+    "lift": ("Lift the limit", "取消上限"),
+    "no_budget": (
+        "There is no limit. What a model costs is a setting of the model.",
+        "未设置上限。模型价格在模型设置中指定。",
+    ),
+    "all_models": ("All models together", "所有模型合计"),
+    "all_models_hint": (
+        "Empty a field to take a limit back: then the server's settings hold.",
+        "清空某项即取消该限额，改用服务器设置。",
+    ),
+    "rpm": ("Requests a minute", "每分钟请求数"),
+    "tpm": ("Tokens a minute", "每分钟词元数"),
+    "rpd": ("Requests a day", "每天请求数"),
+    "tpd": ("Tokens a day", "每天词元数"),
+    "each_key": ("Each key", "每个密钥"),
+    "each_user": ("Each person", "每个人"),
+    "others": ("Runs, code and storage", "运行、代码与存储"),
+    "runs": ("Runs at once", "同时运行数"),
+    "sandbox": ("Seconds of code a day", "每天代码运行秒数"),
+    "storage": ("Storage in MiB", "存储空间（MiB）"),
+    "unlimited": ("Unlimited", "不限"),
+    "models": ("Single models", "单个模型"),
+    "models_hint": (
+        "Beside the limits above. Where a model has none of its own, it shows those of all models.",
+        "与上述限额同时生效。未单独设置的模型显示合计限额。",
+    ),
+    "model": ("Model", "模型"),
+    "limits_of": ("Limits of {name}", "{name} 的限额"),
+    "retention": ("Retention", "数据保留"),
+    "retention_hint": (
+        "Days after which things are deleted for ever. An empty field keeps them.",
+        "超过天数的数据将被永久删除。留空则一直保留。",
+    ),
+    "thread_idle_days": ("Threads without use", "未使用的对话"),
+    "file_days": ("Files", "文件"),
+    "completion_days": ("Stored chat completions", "已存储的聊天补全"),
+    "retention_question": ("Delete what is older?", "要删除更早的数据吗？"),
+    "retention_sure": (
+        "What is older than this is deleted soon after you save, and cannot be brought back.",
+        "保存后，超过期限的数据将很快被删除，且无法恢复。",
+    ),
+    "for_ever": ("Kept for ever", "一直保留"),
+    "whole": ("A whole number from {least} on.", "请输入不小于 {least} 的整数。"),
+    "amount_wrong": ("An amount of dollars, from 0 on.", "请输入不小于 0 的金额。"),
+}

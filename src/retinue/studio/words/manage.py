@@ -1,0 +1,31 @@
+"""What the pages of administrators have in common."""
+
+WORDS = {
+    "owners_only": (
+        "Only owners of the organization administer this server. Ask one of them.",
+        "只有组织的所有者可以管理这台服务器，请联系所有者。",
+    ),
+    "project": ("Project", "项目"),
+    "all_projects": ("All projects", "所有项目"),
+    "name": ("Name", "名称"),
+    "role": ("Role", "角色"),
+    "email": ("Email address", "电子邮箱"),
+    "made": ("Made", "创建时间"),
+    "never": ("Never", "从不"),
+    "status": ("Status", "状态"),
+    "add": ("Add", "添加"),
+    "edit": ("Change", "修改"),
+    "edit_of": ("Change {name}", "修改 {name}"),
+    "remove": ("Remove", "移除"),
+    "remove_of": ("Remove {name}", "移除 {name}"),
+    "saved": ("Saved", "已保存"),
+    "i_have_it": ("I have copied it", "我已复制"),
+    "type_to_confirm": ("Type “{text}” to go on", "请输入“{text}”以继续"),
+    "needed": ("This is needed.", "此项必填。"),
+    "many": ("Only the first {count} are shown.", "仅显示前 {count} 项。"),
+    "owner": ("Owner", "所有者"),
+    "member": ("Member", "成员"),
+    "viewer": ("Viewer", "查看者"),
+    "reader": ("Reader", "普通用户"),
+    "none": ("None", "无"),
+}
