@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from nicegui import events, ui
 
@@ -43,21 +44,25 @@ class Composer:
         self,
         visitor: Visitor,
         *,
-        on_send: Callable[[str, list[Chosen]], Awaitable[None]],
+        on_send: Callable[[str, list[Chosen]], Awaitable[bool | None]],
         on_stop: Callable[[], Awaitable[None]],
         max_file_bytes: int = 64 * 1024 * 1024,
         attach: bool = True,
+        on_add: Callable[[str, list[Chosen], Literal["user", "assistant"]], Awaitable[bool | None]] | None = None,
     ) -> None:
         """Built in the current slot.
 
         Args:
             visitor: who writes.
-            on_send: gets the text and the files; the field is empty by then.
+            on_send: gets the text and the files; the field is empty by then. Where it returns False, nothing was sent,
+                and text and files are put back.
             on_stop: is called when the answer is to stop.
             max_file_bytes: of one file.
             attach: whether files can go along.
+            on_add: as `on_send`, for a message, of either role, that asks for no answer; where it is given, sending an
+                empty field asks for an answer to what is there.
         """
-        self._visitor, self._on_send, self._on_stop = visitor, on_send, on_stop
+        self._visitor, self._on_send, self._on_stop, self._on_add = visitor, on_send, on_stop, on_add
         self._files: list[Chosen] = []
         with ui.element("form").classes("composer") as self.element:
             self._chips = ui.element("div").classes("chips").props("role=list")
@@ -68,6 +73,8 @@ class Composer:
                 self._field.props("autogrow borderless rows=1 input-class=composer-input maxlength=1000000")
                 self._field.props(f'aria-label="{attribute(visitor.text("conversation.write"))}"').classes("grow")
                 self._field.on("keydown", self._enter, js_handler=_ON_ENTER)
+                if on_add:
+                    self._offer_adding()
                 self._send = ui.button(icon="arrow_upward", on_click=self._click, color=None).props("round unelevated")
                 self._send.classes("primary").props(f'aria-label="{attribute(visitor.text("conversation.send"))}"')
                 self._stop = ui.button(icon="stop", on_click=self._on_stop, color=None).props("round unelevated")
@@ -93,10 +100,22 @@ class Composer:
         self.element.on("drop", js_handler=take)
         self.element.on("dragover", js_handler="(event) => event.preventDefault()")
 
+    def _offer_adding(self) -> None:
+        text = self._visitor.text
+        label = text("conversation.add")
+        with ui.button(icon="playlist_add", color=None).props(f'flat round aria-label="{attribute(label)}"') as button:
+            ui.tooltip(label)
+            with ui.menu():
+                ui.menu_item(text("conversation.add_user"), lambda: self._add("user"))
+                ui.menu_item(text("conversation.add_assistant"), lambda: self._add("assistant"))
+        self._adding = button
+
     def busy(self, busy: bool) -> None:
         """Whether an answer is on its way: then it can be stopped, and nothing can be sent."""
         self._busy = busy
         self._send.set_visibility(not busy)
+        if self._on_add:
+            self._adding.set_enabled(not busy)
         self._stop.set_visibility(busy)
 
     def write(self, text: str) -> None:
@@ -111,17 +130,34 @@ class Composer:
         await self._go(self._field.value or "")
 
     async def _go(self, text: str) -> None:
-        if self._busy or not (text.strip() or self._files):
+        if self._busy or not (text.strip() or self._files or self._on_add):
             return
+        await self._hand_over(text, self._on_send)
+
+    async def _add(self, role: Literal["user", "assistant"]) -> None:
+        text, add = self._field.value or "", self._on_add
+        if self._busy or not add or not (text.strip() or self._files):
+            self._field.run_method("focus")
+            return
+        await self._hand_over(text, lambda text, files: add(text, files, role))
+
+    async def _hand_over(self, text: str, to: Callable[[str, list[Chosen]], Awaitable[bool | None]]) -> None:
         files, self._files = self._files, []
         self._chips.clear()
         self._field.set_value("")
-        await self._on_send(text, files)
+        if await to(text, files) is False and not self._field.is_deleted:
+            self._field.set_value(text)
+            for file in files:
+                self._hold(file)
 
     async def _uploaded(self, event: events.UploadEventArguments) -> None:
         file = Chosen(event.file.name, await event.file.read(), event.file.content_type)
-        self._files.append(file)
         event.sender.run_method("reset")
+        self._hold(file)
+
+    def _hold(self, file: Chosen) -> None:
+        """Keep a file for the next message."""
+        self._files.append(file)
         with self._chips, ui.element("span").classes("chip").props("role=listitem") as chip:
             ui.label(file.name)
             label = self._visitor.text("conversation.detach", name=file.name)

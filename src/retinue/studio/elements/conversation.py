@@ -15,7 +15,10 @@ from ..visitor import Visitor
 #: Seconds between two pieces of a streamed answer on their way to the browser, at least.
 _PACE = 0.05
 #: Labels that the browser needs.
-_LABELS = ("conversation", "picture", "waiting", "source")
+_LABELS = (
+    *("conversation", "picture", "waiting", "source", "sources"),
+    *("older", "loading", "latest", "branches", "previous", "next"),
+)
 
 
 class Conversation(ui.element, component="conversation.js"):
@@ -23,8 +26,9 @@ class Conversation(ui.element, component="conversation.js"):
 
     A message is a mapping: ``id``, ``role`` (`user` or `assistant`), ``name``, ``time`` (ISO 8601), ``parts`` (texts
     ``{"type": "text", "text", "plain", "citations": [{"number", "name"}]}`` and pictures ``{"type": "image", "src"}``),
-    ``files`` (``{"id", "name", "href"}``), ``streaming``, ``note`` and ``noteKind``. `messages.shown` makes one of what
-    the API has. In the text, U+E000, a number and U+E001 stand for a citation.
+    ``files`` (``{"id", "name", "href"}``), ``links`` (``{"label", "icon", "href"}``), ``streaming``, ``note``,
+    ``noteKind``, and ``branch`` (``{"number", "count"}``: which of how many branches it begins). `messages.shown` makes
+    one of what the API has. In the text, U+E000, a number and U+E001 stand for a citation.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class Conversation(ui.element, component="conversation.js"):
         actions: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
         on_action: Callable[[str, str], Any] | None = None,
         on_cite: Callable[[str, int], Any] | None = None,
+        on_older: Callable[[], Any] | None = None,
+        more: bool = False,
     ) -> None:
         """An element; what is put into its slot is shown while there are no messages.
 
@@ -42,11 +48,14 @@ class Conversation(ui.element, component="conversation.js"):
             visitor: who reads.
             messages: those that are there already, oldest first.
             actions: by role, the buttons under a message: ``{"name", "label", "icon"}``. `copy` copies by itself.
-            on_action: is told the name of a button and the message's id.
+            on_action: is told the name of a button and the message's id; `previous` and `next` are those of ``branch``.
             on_cite: is told the message's id and the number of a citation.
+            on_older: is called when older messages are to be put before those shown, by `prepend`.
+            more: whether there are older ones.
         """
         super().__init__()
         self._props["initial"] = list(messages)
+        self._props["more"] = more
         self._props["labels"] = {
             **{key: visitor.text(f"conversation.{key}") for key in _LABELS},
             "copy": visitor.text("frame.copy"),
@@ -60,11 +69,17 @@ class Conversation(ui.element, component="conversation.js"):
             self.on("action", lambda event: on_action(event.args["name"], event.args["id"]))
         if on_cite:
             self.on("cite", lambda event: _cite(on_cite, event))
+        if on_older:
+            self.on("older", lambda: on_older())
 
-    def show(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Show these messages instead of all others."""
+    def show(self, messages: Sequence[Mapping[str, Any]], *, more: bool = False) -> None:
+        """Show these messages instead of all others; `more`: whether there are older ones."""
         self._pending.clear()
-        self.run_method("show", list(messages))
+        self.run_method("show", list(messages), more)
+
+    def prepend(self, messages: Sequence[Mapping[str, Any]], *, more: bool = False) -> None:
+        """Put older messages before those shown; `more`: whether there are still older ones."""
+        self.run_method("prepend", list(messages), more)
 
     def add(self, message: Mapping[str, Any]) -> None:
         """Show one more at the end."""
@@ -86,6 +101,10 @@ class Conversation(ui.element, component="conversation.js"):
         """Show a message no more."""
         self._pending.pop(message, None)
         self.run_method("drop", message)
+
+    def drop_notes(self) -> None:
+        """Show no more what was said of earlier runs: all messages of the role `note`."""
+        self.run_method("dropNotes")
 
     def status(self, text: str) -> None:
         """Say at the end what is being done; "" takes it away."""

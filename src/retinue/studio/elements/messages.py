@@ -18,7 +18,9 @@ _BEGIN, _END = "\ue000", "\ue001"
 MARKS = re.compile(r"【\d+:\d+†[^】]*】")
 
 
-def shown(visitor: Visitor, message: Message, names: Mapping[str, str], assistant: str = "") -> dict[str, Any]:
+def shown(
+    visitor: Visitor, message: Message, names: Mapping[str, str], assistant: str = "", *, happened: bool = False
+) -> dict[str, Any]:
     """A message for `Conversation`.
 
     Args:
@@ -26,11 +28,13 @@ def shown(visitor: Visitor, message: Message, names: Mapping[str, str], assistan
         message: of the API.
         names: names of files by their ids; the id stands where there is none.
         assistant: what the assistant is called.
+        happened: whether an answer has a link to what its run did.
     """
+    sources: dict[tuple[str, str], int] = {}
     parts: list[dict[str, Any]] = []
     for part in message.content:
         if part.type == "text":
-            parts.append(text_part(part.text, names))
+            parts.append(text_part(part.text, names, sources))
         elif part.type == "image_file":
             parts.append({"type": "image", "src": content_url(part.image_file.file_id)})
         elif part.type == "image_url":
@@ -39,6 +43,10 @@ def shown(visitor: Visitor, message: Message, names: Mapping[str, str], assistan
             parts.append({"type": "text", "text": part.refusal})
     files = [one.file_id for one in message.attachments or [] if one.file_id]
     of_person = message.role == "user"
+    links: list[dict[str, str]] = []
+    if happened and message.run_id:
+        href = f"/runs/{message.thread_id}/{message.run_id}"
+        links.append({"label": visitor.text("turn.happened"), "icon": "account_tree", "href": href})
     return {
         "id": message.id,
         "role": message.role,
@@ -46,12 +54,22 @@ def shown(visitor: Visitor, message: Message, names: Mapping[str, str], assistan
         "time": datetime.fromtimestamp(message.created_at, UTC).isoformat(),
         "parts": parts,
         "files": [{"id": file, "name": names.get(file, file), "href": content_url(file)} for file in files],
+        "links": links,
     }
 
 
-def text_part(text: Text, names: Mapping[str, str]) -> dict[str, Any]:
-    """A text with its citations numbered, and links to files that lead to them."""
-    sources: dict[str, int] = {}
+def text_part(
+    text: Text, names: Mapping[str, str], sources: dict[tuple[str, str], int] | None = None
+) -> dict[str, Any]:
+    """A text with its citations numbered, a number for each passage, and links to files that lead to them.
+
+    Args:
+        text: of the API.
+        names: names of files by their ids.
+        sources: the numbers so far in the message, by file and mark; is added to.
+    """
+    sources = {} if sources is None else sources
+    cited: dict[int, dict[str, Any]] = {}
     pieces: list[str] = []
     at = 0
     for one in _in_order(text.annotations):
@@ -60,15 +78,16 @@ def text_part(text: Text, names: Mapping[str, str]) -> dict[str, Any]:
             continue
         pieces.append(text.value[at:begin])
         if one.type == "file_citation":
-            number = sources.setdefault(one.file_citation.file_id, len(sources) + 1)
+            file = one.file_citation.file_id
+            number = sources.setdefault((file, one.text), len(sources) + 1)
+            cited[number] = {"number": number, "name": names.get(file, file), "file": file, "mark": one.text}
             pieces.append(f"{_BEGIN}{number}{_END}")
         else:
             # The mark is the address in a Markdown link.
             pieces.append(content_url(one.file_path.file_id))
         at = end
     pieces.append(text.value[at:])
-    citations = [{"number": number, "name": names.get(file, file), "file": file} for file, number in sources.items()]
-    return {"type": "text", "text": "".join(pieces), "plain": text.value, "citations": citations}
+    return {"type": "text", "text": "".join(pieces), "plain": text.value, "citations": list(cited.values())}
 
 
 def _in_order(annotations: Sequence[Annotation]) -> list[Annotation]:

@@ -16,6 +16,9 @@ from .messages import MARKS, files_of, shown
 #: What a person is told while a tool works, by the tool's type.
 _TOOLS = {"code_interpreter": "turn.code", "file_search": "turn.files", "function": "turn.function"}
 
+#: How a run ends that did not complete.
+_UNDONE = ("failed", "expired", "incomplete", "cancelled")
+
 
 async def play(
     visitor: Visitor,
@@ -23,6 +26,7 @@ async def play(
     events: AsyncIterator[AssistantStreamEvent],
     *,
     assistant: str = "",
+    happened: bool = False,
     on_event: Callable[[AssistantStreamEvent], Any] | None = None,
 ) -> Run | None:
     """Show what a run says while it says it.
@@ -32,6 +36,7 @@ async def play(
         conversation: where it appears.
         events: of the run.
         assistant: what the assistant is called.
+        happened: whether answers have a link to what the run did.
         on_event: is told every event.
 
     Returns:
@@ -60,21 +65,40 @@ async def play(
                         conversation.append(event.data.id, MARKS.sub("", part.text.value))
             elif isinstance(event.data, Message) and event.event != "thread.message.in_progress":
                 names = await names_of(visitor, files_of([event.data]))
-                conversation.replace(event.data.id, shown(visitor, event.data, names, assistant))
+                by = shown(visitor, event.data, names, assistant, happened=happened)
+                conversation.replace(event.data.id, by)
     finally:
         conversation.status("")
-    if run and run.status in ("failed", "expired", "incomplete"):
-        conversation.add(ended(visitor, run, assistant))
+    if run and run.status in _UNDONE:
+        conversation.add(ended(visitor, run, assistant, happened=happened))
     return run
 
 
-def ended(visitor: Visitor, run: Run, assistant: str = "") -> dict[str, Any]:
-    """What a person is told of a run that did not complete, as a message for `Conversation`."""
+def ended(visitor: Visitor, run: Run, assistant: str = "", *, happened: bool = False) -> dict[str, Any]:
+    """What a person is told of a run that did not complete, as a message for `Conversation`.
+
+    Args:
+        visitor: who reads.
+        run: failed, expired, incomplete or cancelled.
+        assistant: what the assistant is called.
+        happened: whether there is a link to what the run did.
+    """
     reason = run.last_error.message if run.last_error else ""
     if run.incomplete_details and run.incomplete_details.reason:
         reason = visitor.text(f"turn.{run.incomplete_details.reason}")
     note = visitor.text(f"turn.{run.status}", reason=reason).strip()
-    return {"id": f"end_{run.id}", "role": "note", "name": assistant, "parts": [], "note": note, "noteKind": "wrong"}
+    links = [
+        {"label": visitor.text("turn.happened"), "icon": "account_tree", "href": f"/runs/{run.thread_id}/{run.id}"}
+    ]
+    return {
+        "id": f"end_{run.id}",
+        "role": "note",
+        "name": assistant or visitor.text("conversation.assistant"),
+        "parts": [],
+        "note": note,
+        "noteKind": "" if run.status == "cancelled" else "wrong",
+        "links": links if happened else [],
+    }
 
 
 async def names_of(visitor: Visitor, files: set[str], known: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -100,6 +100,21 @@ export function render(text, env, again) {
   return (mathematical ?? plain).render(text, env);
 }
 
+/**
+ * Where the last block of a text begins; 0 if there is only one. What stands before it no longer changes when text is
+ * added at the end.
+ * @param {string} text Markdown.
+ */
+export function lastBlock(text) {
+  plain ??= made([]);
+  const md = mathematical ?? plain;
+  const state = new md.block.State(text, md, {}, []);
+  md.block.tokenize(state, 0, state.lineMax);
+  const starts = state.tokens.filter((one) => one.level === 0 && one.map && one.nesting >= 0);
+  const last = starts.length > 1 ? starts.at(-1).map[0] : 0;
+  return last > 0 ? state.bMarks[last] : 0;
+}
+
 /** Copies the code whose button was clicked, if one was. */
 export function copyClicked(event, labels) {
   const button = event.target.closest("[data-copy]");

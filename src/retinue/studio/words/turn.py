@@ -5,6 +5,8 @@ WORDS = {
     "files": ("Searching files…", "正在检索文件……"),
     "function": ("Calling a function…", "正在调用函数……"),
     "tool": ("Using a tool…", "正在使用工具……"),
+    "happened": ("What happened", "运行过程"),
+    "cancelled": ("Stopped.", "已停止。"),
     "failed": ("The run failed. {reason}", "运行失败。{reason}"),
     "expired": ("The run took too long and was ended. {reason}", "运行超时，已结束。{reason}"),
     "incomplete": ("The answer is incomplete. {reason}", "回答不完整。{reason}"),
