@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..frame import Page
-from . import chat, completions, manage, start, tokenizer
+from . import chat, completions, manage, playground, start, tokenizer
 
 #: All pages, in the order of the navigation.
 PAGES: Sequence[Page] = (
     *chat.PAGES,
+    *playground.PAGES,
     *completions.PAGES,
     *tokenizer.PAGES,
     *manage.PAGES,

@@ -24,13 +24,12 @@ export function codeBlock(code, language, labels) {
 
 // Python puts citations into the text as U+E000, their number, U+E001.
 function citations(md) {
-  md.inline.ruler.before("text", "citation", (state, silent) => {
-    if (state.src.charCodeAt(state.pos) !== 0xe000) return false;
-    const end = state.src.indexOf("\ue001", state.pos);
-    if (end < 0 || end - state.pos > 6) return false;
-    if (!silent) state.push("citation", "", 0).content = state.src.slice(state.pos + 1, end);
-    state.pos = end + 1;
-    return true;
+  // In texts that are cut already: the inline rule for text would run over these characters.
+  md.core.ruler.push("citation", (state) => {
+    for (const token of state.tokens) {
+      if (!token.children?.some((one) => one.type === "text" && one.content.includes("\ue000"))) continue;
+      token.children = token.children.flatMap((one) => (one.type === "text" ? cut(one, state.Token) : [one]));
+    }
   });
   md.renderer.rules.citation = (tokens, at, options, env) => {
     const number = Number(tokens[at].content);
@@ -38,6 +37,13 @@ function citations(md) {
     const label = escape(`${env.labels.source} ${number}: ${source?.name ?? ""}`);
     return `<button type="button" class="cite" data-cite="${number}" aria-label="${label}" title="${label}">${number}</button>`;
   };
+}
+
+function cut(token, Token) {
+  return token.content.split(/\ue000(\d{1,4})\ue001/).map((content, at) => {
+    const piece = new Token(at % 2 ? "citation" : "text", "", 0);
+    return Object.assign(piece, { content, level: token.level });
+  });
 }
 
 function made(plugins) {

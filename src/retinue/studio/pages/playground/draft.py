@@ -1,0 +1,85 @@
+"""The assistant that a page works on: every change is saved at once, and is a version."""
+
+# pyright: reportDeprecated=false
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from ...visitor import Visitor
+from .history import History, difference, picked
+
+Saving = Literal["saving", "saved", "wrong"]
+
+
+class Draft:
+    """An assistant and its versions."""
+
+    def __init__(self, visitor: Visitor, assistant: Mapping[str, Any]) -> None:
+        """`assistant`: as the API shows it."""
+        self._visitor = visitor
+        self.id: str = assistant["id"]
+        self.history = History(assistant)
+        #: Told how saving goes.
+        self.listeners: list[Callable[[Saving], Any]] = []
+        self._lock = asyncio.Lock()
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The assistant's fields as they are saved."""
+        return self.history.state
+
+    @property
+    def name(self) -> str:
+        """What the assistant is called; "" if nothing."""
+        return self.state["name"] or ""
+
+    async def change(self, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+        """Save a change.
+
+        Args:
+            change: gets a copy of the fields, and answers with those that are to be different.
+
+        Raises:
+            openai.APIError: it was not saved.
+        """
+        async with self._lock:
+            wanted = {**self.state, **change(picked(self.state))}
+            if changes := difference(self.state, wanted):
+                self.history.saved(await self._save(changes))
+                self._tell("saved")
+
+    async def set(self, **fields: Any) -> None:
+        """Save fields. Raises `openai.APIError`: they were not saved."""
+        await self.change(lambda _: fields)
+
+    async def go(self, at: int) -> None:
+        """Make a version hold again.
+
+        Args:
+            at: its place in the history; places that are not there change nothing.
+
+        Raises:
+            openai.APIError: it was not saved.
+        """
+        async with self._lock:
+            if 0 <= at < len(self.history.versions):
+                if changes := self.history.to(at):
+                    await self._save(changes)
+                self.history.at = at
+                self._tell("saved")
+
+    def _tell(self, how: Saving) -> None:
+        for told in self.listeners:
+            told(how)
+
+    async def _save(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._tell("saving")
+        assistants: Any = self._visitor.client.beta.assistants
+        try:
+            saved = await assistants.update(self.id, **changes)
+        except Exception:
+            self._tell("wrong")
+            raise
+        return saved.to_dict()
