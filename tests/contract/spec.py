@@ -177,6 +177,7 @@ def _close(schema: Any, *, slot: bool) -> None:
 #: Fields that Retinue adds to official objects, by schema and path: docs/extensions.md tells of each.
 ADDED: tuple[tuple[str, str, Json], ...] = (
     ("Model", "retinue", {"type": "object"}),
+    ("VectorStoreSearchResultItem", "retinue", {"type": "object"}),
     ("RunObject", "cost", {"type": ["object", "null"]}),
     (
         "RunStepDetailsToolCallsFileSearchObject",
@@ -212,6 +213,14 @@ def _without_extension_tools(body: Any) -> Any:
 
 def closed(document: Json) -> Json:
     """A copy of `document` whose objects allow only the fields they name, and those that Retinue adds."""
+    document = extended(document)
+    for schema in document["components"]["schemas"].values():
+        _close(schema, slot=False)
+    return document
+
+
+def extended(document: Json) -> Json:
+    """A copy of `document` whose objects name the fields that Retinue adds: a few official ones allow no others."""
     document = copy.deepcopy(document)
     schemas = document["components"]["schemas"]
     for name, path, added in ADDED:
@@ -221,8 +230,6 @@ def closed(document: Json) -> Json:
             for part in above:
                 holder = holder["properties"][part]
             holder["properties"][field] = copy.deepcopy(added)
-    for schema in schemas.values():
-        _close(schema, slot=False)
     return document
 
 
@@ -236,7 +243,7 @@ def _schemas(version: Version) -> Json:
 
 @cache
 def _registry(version: Version, strict: bool) -> Registry[Any]:
-    document = closed(_schemas(version)) if strict else _schemas(version)
+    document = closed(_schemas(version)) if strict else extended(_schemas(version))
     return Registry().with_resource("urn:openai", Resource(contents=document, specification=DRAFT202012))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter, Request, Response
 
 from ..accounts.metering import Metering
@@ -13,9 +15,23 @@ from ..knowledge.search import Search
 from ..settings import Settings
 from ..store.search import Found
 from ..store.store import Store
-from ..wire.vector_search import SearchRanking, SearchResult, SearchResults, VectorSearch
+from ..wire.vector_search import (
+    ChunkPlace,
+    MeaningLeg,
+    SearchExplanation,
+    SearchRanking,
+    SearchResult,
+    SearchResults,
+    VectorSearch,
+    WordPlace,
+    WordsLeg,
+)
 from ..wire.vector_stores import FileContentPart
 from .http import JsonRoute, TheCaller, TheStore, ok
+
+if TYPE_CHECKING:  # numpy takes 20 MiB: the first vectors load it
+    from ..knowledge.candidates import Candidates
+    from ..knowledge.explaining import Explanation
 
 router = APIRouter(prefix="/v1/vector_stores", tags=["Vector stores"], route_class=JsonRoute)
 
@@ -33,6 +49,7 @@ async def search_vector_store(
     if body.rewrite_query:
         await _check(store, caller.project, vector_store_id)
         queries = await _rewritten(request, queries)
+    trace: list[Candidates] | None = [] if body.explain else None
     found = await search.search(
         caller,
         [vector_store_id],
@@ -42,12 +59,17 @@ async def search_vector_store(
         threshold=ranking.score_threshold or 0.0,
         rerank=ranking.ranker != "none",
         weights=ranking.hybrid_search,
+        trace=trace,
     )
     if not found:
         await _check(store, caller.project, vector_store_id)
     metering: Metering = request.app.state.metering
     metering.usage.record(caller, "file_search")
-    return ok(SearchResults(search_query=queries, data=list(map(_result, found))))
+    results = list(map(_result, found))
+    if trace:
+        for one, result, why in zip(found, results, await search.explain(caller.project, found, trace), strict=True):
+            result.retinue = _explanation(one, why)
+    return ok(SearchResults(search_query=queries, data=results))
 
 
 async def _check(store: Store, project: str, identifier: str) -> None:
@@ -86,4 +108,29 @@ def _result(found: Found) -> SearchResult:
         score=found.score,
         attributes=found.attributes,
         content=[FileContentPart(text=found.text)],
+    )
+
+
+def _explanation(found: Found, why: Explanation) -> SearchExplanation:
+    meaning = words = None
+    if why.meaning and why.cosine is not None:
+        meaning = MeaningLeg(**why.meaning._asdict(), cosine=why.cosine)
+    if why.words:
+        places = [WordPlace(start_index=begin, end_index=end) for begin, end in why.places]
+        words = WordsLeg(**why.words._asdict(), found=list(why.there), missing=list(why.missing), places=places)
+    return SearchExplanation(
+        query=why.query,
+        score=why.score,
+        reranked=round(found.score, 6) != why.score,
+        meaning=meaning,
+        words=words,
+        place=ChunkPlace(
+            chunk=found.number + 1,
+            chunks=why.chunks,
+            start_index=found.start,
+            page=found.page,
+            section=found.section,
+            before=why.before,
+            behind=why.behind,
+        ),
     )

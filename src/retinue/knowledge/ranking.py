@@ -87,7 +87,12 @@ def fuse(
     Returns:
         The scores of the chunks, 0 to 1.
     """
-    above = np.clip((cosines - background) / max(1 - background, 1e-6), 0, 1)
-    meaning = (1 - _ANYWAY) * above + _ANYWAY * np.clip((1 + cosines) / 2, 0, 1)
     a, b = np.array(weights) / max(weights)
-    return (1 - (1 - a * meaning) * (1 - b * by_words)).astype(np.float32)
+    return (1 - (1 - a * meaning(cosines, background)) * (1 - b * by_words)).astype(np.float32)
+
+
+def meaning(cosines: NDArray[np.float32], background: float) -> NDArray[np.float32]:
+    """What `fuse` makes of cosines: 0 to 1, 0 for a chunk without a vector."""
+    above = np.clip((cosines - background) / max(1 - background, 1e-6), 0, 1)
+    near = (1 - _ANYWAY) * above + _ANYWAY * np.clip((1 + cosines) / 2, 0, 1)
+    return near.astype(np.float32, copy=False)

@@ -25,6 +25,8 @@ from .query_vectors import QueryVector, QueryVectors
 
 if TYPE_CHECKING:
     from .bm25 import Bm25, WordScores
+    from .candidates import Candidates
+    from .explaining import Explanation
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +51,7 @@ Candidate = tuple[int, int, float | None]
 class _Wanted:
     """What is searched for in every store."""
 
+    queries: Sequence[str]
     #: Words of each query.
     words: Sequence[Sequence[str]]
     #: Vectors of the queries by the name of an embedding model; none where that cannot be had.
@@ -80,6 +83,7 @@ class Search:
         threshold: float = 0.0,
         rerank: bool = True,
         weights: HybridWeights | None = None,
+        trace: list[Candidates] | None = None,
     ) -> list[Found]:
         """The chunks that fit queries best, best first; each once, with its best score.
 
@@ -95,6 +99,7 @@ class Search:
             threshold: the lowest score, 0 to 1.
             rerank: whether the reranker is asked, if one is configured.
             weights: what meaning and words count for; None leaves it to us.
+            trace: is given what the results were chosen from, for `explain`.
 
         Raises:
             InvalidRequest: the filter makes no sense.
@@ -107,9 +112,11 @@ class Search:
             return []
         wanted = await self._wanted(queries, words, scopes, caller, weights)
         best: dict[tuple[int, int], tuple[float, int]] = {}
-        for lists in await asyncio.gather(*(self._in_store(one, wanted) for one in scopes)):
-            for index, hits in enumerate(lists):
-                for hit in hits:
+        for competing in await asyncio.gather(*(self._in_store(one, wanted) for one in scopes)):
+            if trace is not None:
+                trace += competing
+            for index, one in enumerate(competing):
+                for hit in one.best(_MOST_RESULTS):
                     best[hit.file, hit.number] = max((hit.score, index), best.get((hit.file, hit.number), (-1.0, 0)))
         ordered = sorted(best.items(), key=lambda one: -one[1][0])
         ranked = await self._ranked(caller, queries, ordered) if rerank else None
@@ -138,19 +145,24 @@ class Search:
         models = {one.embedding_model for one in scopes} if weights is None or weights.embedding_weight > 0 else set()
         vectors = {model: await self._vectors.of(model, queries, caller) for model in models if model}
         given = (weights.embedding_weight, weights.text_weight) if weights else None
-        return _Wanted(words, {model: made for model, made in vectors.items() if made}, given)
+        return _Wanted(queries, words, {model: made for model, made in vectors.items() if made}, given)
 
-    async def _in_store(self, scope: StoreScope, wanted: _Wanted) -> list[list[Hit]]:
-        """The best chunks of a store for each query."""
+    async def _in_store(self, scope: StoreScope, wanted: _Wanted) -> list[Candidates]:
+        """What competes in a store for each query."""
+        from .candidates import Candidates
+
         vectors = [one for one in wanted.vectors.get(scope.embedding_model, ()) if len(one.vector) == scope.dimensions]
         (by_words, fitting), near = await asyncio.gather(
             self._by_words(scope, wanted, vectors), self._by_meaning(scope, vectors)
         )
+        asked = list(zip(wanted.queries, wanted.words, by_words, fitting, strict=True))
         if not vectors:
-            return [_best(words, chunks, 0.0, (0.0, 1.0)) for words, chunks in zip(by_words, fitting, strict=True)]
+            return [Candidates(*query, 0.0, (0.0, 1.0)) for query in asked]
         weights = wanted.weights or _default_weights(scope.embedding_model)
-        queries = zip(by_words, near, fitting, vectors, strict=True)
-        return [_best(words, [*hits, *chunks], one.background, weights) for words, hits, chunks, one in queries]
+        return [
+            Candidates(query, words, scored, [*hits, *chunks], one.background, weights)
+            for (query, words, scored, chunks), hits, one in zip(asked, near, vectors, strict=True)
+        ]
 
     async def _by_meaning(self, scope: StoreScope, vectors: Sequence[QueryVector]) -> list[list[Hit]]:
         """The nearest chunks to each query."""
@@ -199,6 +211,19 @@ class Search:
             log.warning("results were not reranked", error=str(error) or "no answer")
             return None
         return sorted(ranked, key=lambda one: -one.score)
+
+    async def explain(self, project: str, found: Sequence[Found], trace: Sequence[Candidates]) -> list[Explanation]:
+        """Why chunks were found, and what stands around them, in their order.
+
+        Args:
+            project: the caller's project.
+            found: results of `search`.
+            trace: what it was given.
+        """
+        from .explaining import explain
+
+        around = await self._store.search.around(project, [(one.position, one.number) for one in found])
+        return await asyncio.to_thread(explain, found, trace, around)
 
     async def whole(self, project: str, stores: Sequence[str], most: int) -> list[Found] | None:
         """All chunks of stores, file by file, in order; None if there are none, or more than a model should be given.
@@ -252,12 +277,6 @@ def _scored(
 
     scored = [Bm25(own, found, scope.chunks) for own in words]
     return scored, [one.best(_LEG) for one in scored]
-
-
-def _best(words: Bm25, chunks: Sequence[Candidate], background: float, weights: tuple[float, float]) -> list[Hit]:
-    from .candidates import best
-
-    return best(words, chunks, background, weights, _MOST_RESULTS)
 
 
 def _default_weights(embedding_model: str | None) -> tuple[float, float]:

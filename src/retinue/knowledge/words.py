@@ -29,8 +29,11 @@ _MOST = 2**16 - 1
 #: Characters; what is longer becomes several words. An index of words has an upper limit, too.
 _LONGEST = 64
 
+#: Other scripts without spaces between words (in Korean, with endings), as a set of `regex` has them.
 _UNSPACED = r"\p{Hiragana}\p{Katakana}ー\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-#: Splits a text into what is between, Chinese, and other writing without spaces (or, in Korean, with endings).
+#: All of these and Chinese.
+UNSPACED = rf"\p{{Han}}々〇{_UNSPACED}"
+#: Splits a text into what is between, Chinese, and such other writing.
 _SCRIPTS = regex.compile(rf"([\p{{Han}}々〇]+)|([{_UNSPACED}]+)")
 #: No part of a word, as in "it's".
 _ENDING = r"(?:'(?:s|t|d|m|ll|re|ve)\b)?"

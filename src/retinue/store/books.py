@@ -19,6 +19,7 @@ _FIELDS = {
     "project_id": "project_id",
     "user_id": "user_id",
     "api_key_id": "key_id",
+    "assistant_id": "assistant_id",
     "model": "model",
     "line_item": _LINE_ITEM,
 }
@@ -40,7 +41,8 @@ class SumQuery:
         end: Unix seconds before which.
         width: seconds of a bucket: a divisor of a day, or a day. Buckets begin at its multiples since 1970, in UTC.
         endpoints: by which ways; None: all.
-        group_by: the fields that are told apart: `project_id`, `user_id`, `api_key_id`, `model`, `line_item`.
+        group_by: the fields that are told apart: `project_id`, `user_id`, `api_key_id`, `assistant_id`,
+            `model`, `line_item`.
         only: of these fields, the values that count.
     """
 

@@ -94,6 +94,15 @@ _FOUND = """
     order by place
 """
 
+_AROUND = """
+    select wanted.place, held.chunks, before.start_index, before.text, behind.start_index, behind.text
+    from unnest(%(files)s::bigint[], %(numbers)s::int[]) with ordinality as wanted (file, number, place)
+    join vector_store_files as held
+        on held.position = wanted.file and held.project_id = %(project)s and held.status = 'completed'
+    left join chunks as before on before.file = wanted.file and before.number = wanted.number - 1
+    left join chunks as behind on behind.file = wanted.file and behind.number = wanted.number + 1
+"""
+
 _WHOLE = """
     select chunks.file, chunks.number, 1 as score from vector_stores as store
     join vector_store_files as held on held.vector_store_id = store.id and held.status = 'completed'
@@ -185,6 +194,17 @@ class Found:
     tokens: int
     page: int | None
     section: str | None
+
+
+class Around(NamedTuple):
+    """What stands around a chunk in its file."""
+
+    #: Chunks of the file.
+    chunks: int = 0
+    #: The chunk before: where its first character stands in the file's text, and its text.
+    before: tuple[int, str] | None = None
+    #: The chunk behind.
+    behind: tuple[int, str] | None = None
 
 
 class ChunkSearch:
@@ -285,6 +305,19 @@ class ChunkSearch:
         }
         rows = await self._database.rows(_FOUND, values) if hits else []
         return [_found(row) for row in rows]
+
+    async def around(self, project: str, chunks: Sequence[tuple[int, int]]) -> list[Around]:
+        """What stands around chunks (file, number), in their order; nothing around those that are gone."""
+        values = {
+            "project": project,
+            "files": [file for file, _ in chunks],
+            "numbers": [number for _, number in chunks],
+        }
+        found = [Around()] * len(chunks)
+        for place, count, *sides in await self._database.rows(_AROUND, values) if chunks else []:
+            before, behind = ((start, text) if text is not None else None for start, text in (sides[:2], sides[2:]))
+            found[place - 1] = Around(count, before, behind)
+        return found
 
     async def tokens(self, project: str, stores: Sequence[str]) -> int:
         """Tokens of all chunks of stores, what they share counted twice."""

@@ -7,7 +7,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from .common import Id, ModelName, WireObject, WireRequest
+from .common import Id, ModelName, WireObject, WireRequest, is_none
 from .runs import Amount
 
 #: Unix seconds, before the year 9999.
@@ -68,7 +68,7 @@ class CompletionsUsageParams(UsageParams, frozen=True):
     models: Names = ()
     batch: bool | None = None
     group_by: Sequence[
-        Literal["project_id", "user_id", "api_key_id", "model", "batch", "service_tier", "api_source"]
+        Literal["project_id", "user_id", "api_key_id", "assistant_id", "model", "batch", "service_tier", "api_source"]
     ] = ()
 
 
@@ -78,7 +78,7 @@ class CostsParams(UsageParams, frozen=True):
     bucket_width: Literal["1d"] = "1d"
     api_key_ids: Ids = ()
     line_items: Names = ()
-    group_by: Sequence[Literal["project_id", "user_id", "line_item", "api_key_id", "api_source"]] = ()
+    group_by: Sequence[Literal["project_id", "user_id", "line_item", "api_key_id", "assistant_id", "api_source"]] = ()
 
 
 # --- what is answered
@@ -115,6 +115,8 @@ class CompletionsUsage(ModelUsage):
     output_tokens: int
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
+    #: An extension, only where usage is grouped by it.
+    assistant_id: str | None = Field(default=None, exclude_if=is_none)
     batch: bool | None = None
     service_tier: str | None = None
     api_source: str | None = None
@@ -199,6 +201,8 @@ class Costs(CallUsage):
     #: Of a line item, if one unit fits.
     quantity: float | None = None
     quantity_unit: str | None = None
+    #: An extension, only where costs are grouped by it.
+    assistant_id: str | None = Field(default=None, exclude_if=is_none)
     api_source: str | None = None
 
 

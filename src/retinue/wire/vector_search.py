@@ -14,7 +14,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from .common import WireObject, WireRequest
+from .common import WireObject, WireRequest, is_none
 from .vector_stores import FileContentPart
 
 #: Numbers of each kind are one kind to the database.
@@ -98,6 +98,8 @@ class VectorSearch(WireRequest):
     max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
     filters: Annotated[Filter, AfterValidator(_check_filter)] | None = None
     ranking_options: SearchRanking | None = None
+    #: An extension: whether results tell why they were found.
+    explain: bool | None = None
 
     @property
     def queries(self) -> list[str]:
@@ -106,6 +108,68 @@ class VectorSearch(WireRequest):
 
 
 # --- answers
+
+
+class SearchLeg(WireObject):
+    """What one way of searching made of a chunk."""
+
+    #: Among all chunks of the store, from 1; null beyond the first hundred.
+    rank: int | None
+    #: 0 to 1.
+    score: float
+    #: What it counts for: the larger one of the two ways is 1.
+    weight: float
+
+
+class MeaningLeg(SearchLeg):
+    """By meaning."""
+
+    #: Of the vectors of query and chunk.
+    cosine: float
+
+
+class WordPlace(WireObject):
+    """Where words of the query stand in a chunk's text: characters from the first to before the last."""
+
+    start_index: int
+    end_index: int
+
+
+class WordsLeg(SearchLeg):
+    """By words."""
+
+    #: Words of the query that the chunk has, and that it has not, as the query writes them.
+    found: list[str]
+    missing: list[str]
+    places: list[WordPlace]
+
+
+class ChunkPlace(WireObject):
+    """Where a chunk stands in its file."""
+
+    #: From 1.
+    chunk: int
+    chunks: int
+    #: Of its first character in the file's text.
+    start_index: int
+    page: int | None
+    section: str | None
+    #: The file's text before it and behind it, up to 1,000 characters.
+    before: str
+    behind: str
+
+
+class SearchExplanation(WireObject):
+    """Why a chunk was found; an extension."""
+
+    #: The one of the queries that it fits best.
+    query: str
+    #: Of both ways together, before a reranker.
+    score: float
+    reranked: bool
+    meaning: MeaningLeg | None
+    words: WordsLeg | None
+    place: ChunkPlace
 
 
 class SearchResult(WireObject):
@@ -117,6 +181,8 @@ class SearchResult(WireObject):
     score: float
     attributes: dict[str, str | bool | int | float]
     content: list[FileContentPart]
+    #: Only where the request asks for it.
+    retinue: SearchExplanation | None = Field(default=None, exclude_if=is_none)
 
 
 class SearchResults(WireObject):

@@ -142,6 +142,20 @@ async def test_a_run_is_known_by_its_assistant_thread_and_key(
     assert rows == [(run["assistant_id"], run["thread_id"], run["id"], True, priced("scripted", 10, 20))]
 
 
+async def test_usage_and_costs_by_assistant(server: Server, api: Api, admin: openai.AsyncOpenAI) -> None:
+    runs = [await api.run(assistant={"model": "scripted"}) for _ in range(2)]
+    await api.post("/chat/completions", {"model": "scripted", "messages": [{"role": "user", "content": "Hi"}]})
+    for run in runs:
+        await api.until(run, "completed")
+    await written(server)
+    usage, by_assistant = admin.admin.organization.usage, {"group_by": ["assistant_id"]}
+    for method in (usage.completions, usage.costs):
+        found = await call(method, **by_assistant)
+        # An extension: the field stays away where there is no assistant, and where nobody asks for it.
+        assert {getattr(one, "assistant_id", None) for one in found} == {None, *(run["assistant_id"] for run in runs)}
+        assert all(not hasattr(one, "assistant_id") for one in await call(method))
+
+
 async def test_what_ended_a_run_does_not_hide_its_cost(api: Api, upstream: ScriptedUpstream) -> None:
     upstream.script(Reply(tool_calls=[Call("weather")], usage=(1_000, 100)))
     run = await api.run(assistant={"tools": [function("weather")]})

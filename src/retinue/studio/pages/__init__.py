@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..frame import Page
-from . import chat, completions, manage, playground, start, tokenizer
+from . import chat, completions, files, manage, playground, start, stores, tokenizer, usage
 
 #: All pages, in the order of the navigation.
 PAGES: Sequence[Page] = (
@@ -13,6 +13,9 @@ PAGES: Sequence[Page] = (
     *playground.PAGES,
     *completions.PAGES,
     *tokenizer.PAGES,
+    *files.PAGES,
+    *usage.PAGES,
     *manage.PAGES,
     *start.PAGES,
+    *stores.PAGES,
 )

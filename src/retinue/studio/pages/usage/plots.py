@@ -1,0 +1,83 @@
+"""Plots of usage, as ECharts describes them. Colours of text come from the style sheet, so that they fit the theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nicegui import ui
+
+from ...visitor import Visitor
+from .figures import Answer, Figures
+
+#: Seen well on light and on dark; the last is for all others together.
+_COLOURS = ("#b3781f", "#3f7fbf", "#4f9d69", "#b0567b", "#8a6fc0", "#2f9aa0", "#c2603a", "#7d8a2e", "#8a8a92")
+#: Groups that have a colour of their own.
+_MOST_GROUPS = len(_COLOURS) - 1
+_LINE = "rgba(128,128,128,.3)"
+
+
+def tokens(visitor: Visitor, answer: Answer, names: Mapping[str, str]) -> None:
+    """Tokens by day: of each group, or input, cached input and output."""
+    if answer.question.by:
+        series = _by_group(visitor, answer, names, lambda one: one.tokens)
+    else:
+        ways: dict[str, Callable[[Figures], float]] = {
+            "uncached": lambda one: one.input - one.cached,
+            "cached": lambda one: one.cached,
+            "output": lambda one: one.output,
+        }
+        series = {visitor.text(f"usage.{key}"): _days(answer, ("",), of) for key, of in ways.items()}
+    _plot(visitor, visitor.text("usage.tokens"), answer.question.days, series)
+
+
+def cost(visitor: Visitor, answer: Answer, names: Mapping[str, str]) -> None:
+    """Cost by day, of each group."""
+    series = _by_group(visitor, answer, names, lambda one: round(one.cost, 9))
+    _plot(visitor, visitor.text("usage.cost"), answer.question.days, series)
+
+
+def _by_group(
+    visitor: Visitor, answer: Answer, names: Mapping[str, str], of: Callable[[Figures], float]
+) -> dict[str, list[float]]:
+    """The groups with most, and the others together; of each a figure for every day."""
+    ordered = sorted(((of(figures), group) for group, figures in answer.by_group().items()), reverse=True)
+    groups = [group for figure, group in ordered if figure > 0]
+    series: dict[str, list[float]] = {}
+    for group in groups[:_MOST_GROUPS]:
+        name = names.get(group, group)
+        # Two keys may be called the same.
+        series[f"{name} ({group})" if name in series else name] = _days(answer, (group,), of)
+    if rest := groups[_MOST_GROUPS:]:
+        series[visitor.text("usage.others")] = _days(answer, rest, of)
+    return series
+
+
+def _days(answer: Answer, groups: Sequence[str], of: Callable[[Figures], float]) -> list[float]:
+    nothing = Figures()
+    return [sum(of(answer.cells.get((day, group), nothing)) for group in groups) for day in answer.question.days]
+
+
+def _plot(visitor: Visitor, what: str, days: Sequence[str], series: Mapping[str, Sequence[float]]) -> None:
+    look = {"backgroundColor": "var(--card)", "borderColor": "var(--line)", "textStyle": {"color": "var(--ink)"}}
+    options: dict[str, Any] = {
+        "animation": False,
+        "color": list(_COLOURS),
+        "grid": {"left": 8, "right": 8, "top": 12, "bottom": 36, "containLabel": True},
+        "legend": {"type": "scroll", "bottom": 0, "itemWidth": 12, "itemHeight": 12, "icon": "rect"},
+        "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "confine": True, **look},
+        "xAxis": {
+            "type": "category",
+            "data": [day[5:] for day in days],
+            "axisLine": {"lineStyle": {"color": _LINE}},
+            "axisTick": {"show": False},
+        },
+        "yAxis": {"type": "value", "splitLine": {"lineStyle": {"color": _LINE}}},
+        "series": [
+            {"name": name, "type": "bar", "stack": "all", "barMaxWidth": 36, "data": list(values)}
+            for name, values in series.items()
+        ],
+    }
+    plot = ui.echart(options, renderer="svg").classes("plot")
+    plot.props["role"] = "img"
+    plot.props["aria-label"] = visitor.text("usage.plot", what=what)

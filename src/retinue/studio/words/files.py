@@ -1,0 +1,58 @@
+"""The page of files."""
+
+WORDS = {
+    "title": ("Files", "文件"),
+    "hint": (
+        "What assistants, conversations and vector stores work with.",
+        "供助手、对话和向量库使用的文件。",
+    ),
+    "empty": (
+        "No files yet. Upload some, then give them to an assistant or put them into a vector store.",
+        "还没有文件。请先上传，然后交给助手使用或加入向量库。",
+    ),
+    "empty_viewer": (
+        "No files yet. Members of the project can upload some.",
+        "还没有文件。项目成员可以上传文件。",
+    ),
+    "none_found": ("No file fits. Try other words, or all purposes.", "没有符合的文件。请换个关键词，或选择全部用途。"),
+    "search": ("Search by name", "按名称搜索"),
+    "purpose": ("Purpose", "用途"),
+    "all_purposes": ("All purposes", "全部用途"),
+    "upload_as": ("Upload for", "上传用途"),
+    "assistants": ("Assistants", "助手"),
+    "vision": ("Pictures for models", "供模型查看的图片"),
+    "user_data": ("Data of users", "用户数据"),
+    "batch": ("Batches", "批处理"),
+    "fine-tune": ("Fine-tuning", "微调"),
+    "assistants_output": ("Written by assistants", "助手生成"),
+    "batch_output": ("Results of batches", "批处理结果"),
+    "fine-tune-results": ("Results of fine-tuning", "微调结果"),
+    "name": ("Name", "名称"),
+    "size": ("Size", "大小"),
+    "created": ("Uploaded", "上传时间"),
+    "expires": ("expires {when}", "{when} 过期"),
+    "details": ("Where it is used", "使用情况"),
+    "download": ("Download", "下载"),
+    "delete": ("Delete", "删除"),
+    "delete_title": ("Delete {name}?", "删除 {name}？"),
+    "delete_hint": (
+        "It leaves all vector stores, and assistants can read it no more. This cannot be undone.",
+        "文件将从所有向量库中移除，助手也无法再读取。此操作无法撤销。",
+    ),
+    "deleted": ("{name} is deleted.", "已删除 {name}。"),
+    "used_in_stores": ("In the vector stores", "所在向量库"),
+    "used_by_assistants": ("Code interpreter of the assistants", "使用它的助手（代码解释器）"),
+    "used_nowhere": (
+        "No vector store and no assistant of this project uses it. It may be attached to messages.",
+        "此项目中没有向量库或助手使用该文件，但它可能是某些消息的附件。",
+    ),
+    "used_some": (
+        "Only the {most} newest vector stores and assistants were looked at.",
+        "仅检查了最新的 {most} 个向量库和助手。",
+    ),
+    "unnamed": ("Unnamed", "未命名"),
+    "looking": ("Looking where it is used…", "正在查找使用情况……"),
+    "count_one": ("1 file, {size}", "1 个文件，共 {size}"),
+    "count": ("{count} files, {size}", "{count} 个文件，共 {size}"),
+    "newest": ("The newest {most} are shown.", "仅显示最新的 {most} 个。"),
+}
