@@ -39,7 +39,7 @@ SHARE = 0.5
 #: Answers that are asked for at once, and pieces of each that are looked at: about as many as tokens.
 AT_ONCE, PIECES = 4, 150
 #: What is asked besides by every run of the tests: the model answers it without doubt.
-ROBUST = {"en": "The night market was far too loud. To whom can I complain?", "zh": "我的船有二十米长，可以停在哪里？"}
+ROBUST = {"en": "Please search the files: when does the ferry leave?", "zh": "请搜索文件：渡轮几点开船？"}
 #: How many prompts of each language are tried with protection and without.
 MANY = int(os.environ.get("LEAK_TEST", "0"))
 

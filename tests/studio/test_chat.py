@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.scripted import Call, Reply
 
@@ -347,7 +347,7 @@ def test_older_messages_come_when_one_scrolls_up(visit: Open, studio: Studio) ->
     expect(page.get_by_text("Line 119")).to_be_in_viewport()
 
 
-def colleague(visit: Open, studio: Studio, chromium: Browser, role: str) -> Any:
+def colleague(visit: Open, studio: Studio, role: str) -> Any:
     """What the browser of somebody keeps who has come to the project."""
     page = visit("/start")
     name = uuid.uuid4().hex[:8]
@@ -361,7 +361,7 @@ def colleague(visit: Open, studio: Studio, chromium: Browser, role: str) -> Any:
     }"""
     status, invite, project = page.evaluate(asked, ["/v1/organization/invites", {"email": email, "role": "reader"}])
     assert status == 200, invite
-    state = sign_up(chromium, studio.url + invite["accept_url"].partition(":0")[2], name, email)
+    state = sign_up(studio.url + invite["accept_url"].partition(":0")[2], name, email)
     if role == "viewer":
         users = f"/v1/organization/projects/{project}/users"
         _, found, _ = page.evaluate(asked, [f"{users}?limit=100", None])
@@ -371,13 +371,13 @@ def colleague(visit: Open, studio: Studio, chromium: Browser, role: str) -> Any:
     return state
 
 
-def test_a_colleague_reads_by_the_link_and_goes_on_in_a_copy(visit: Open, studio: Studio, chromium: Browser) -> None:
+def test_a_colleague_reads_by_the_link_and_goes_on_in_a_copy(visit: Open, studio: Studio) -> None:
     mine = visit("/")
     question, answer = unique("Secret of tea"), unique("Warm the pot")
     ask(mine, question)
     mine.get_by_role("button", name="Copy the link").click()
     expect(mine.get_by_text("The link is copied.")).to_be_visible()
-    theirs = visit(f"/chat/{thread_of(mine)}", state=colleague(visit, studio, chromium, "member"))
+    theirs = visit(f"/chat/{thread_of(mine)}", state=colleague(visit, studio, "member"))
     expect(theirs.get_by_role("article")).to_have_count(2)
     expect(theirs.get_by_label("Write a message")).to_have_count(0)
     expect(theirs.get_by_role("button", name="Answer again")).to_have_count(0)
@@ -390,10 +390,10 @@ def test_a_colleague_reads_by_the_link_and_goes_on_in_a_copy(visit: Open, studio
     expect(mine.get_by_role("article")).to_have_count(2)
 
 
-def test_a_viewer_reads_only_and_is_told_why(visit: Open, studio: Studio, chromium: Browser) -> None:
+def test_a_viewer_reads_only_and_is_told_why(visit: Open, studio: Studio) -> None:
     mine = visit("/")
     ask(mine, unique("Read this"))
-    state = colleague(visit, studio, chromium, "viewer")
+    state = colleague(visit, studio, "viewer")
     page = visit(f"/chat/{thread_of(mine)}", state=state)
     expect(page.get_by_role("article")).to_have_count(2)
     expect(page.get_by_text("Your role in this project is viewer")).to_be_visible()

@@ -25,7 +25,7 @@ def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bob(studio: Studio, chromium: Browser) -> dict[str, Any]:
     """What the browser of Bob keeps, who was invited by the pages, in Chinese."""
     context = chromium.new_context(storage_state=studio.signed_in, locale="zh-CN")
@@ -40,7 +40,7 @@ def bob(studio: Studio, chromium: Browser) -> dict[str, Any]:
     page.get_by_role("button", name="我已复制").click()
     expect(page.get_by_role("row").filter(has_text="bob@example.com")).to_contain_text("待接受")
     context.close()
-    return sign_up(chromium, f"{studio.url}{link.path}?{link.query}", "Bob", "bob@example.com")
+    return sign_up(f"{studio.url}{link.path}?{link.query}", "Bob", "bob@example.com")
 
 
 # --- keys

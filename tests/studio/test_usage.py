@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from psycopg.conninfo import make_conninfo
 
 from .conftest import Open, Studio, sign_up
@@ -93,7 +93,7 @@ def test_in_chinese(visit: Open, used: str) -> None:
     expect(page.get_by_text("此时间段内没有用量")).to_be_visible()
 
 
-def test_who_may_only_look_is_not_offered_more(visit: Open, studio: Studio, chromium: Browser) -> None:
+def test_who_may_only_look_is_not_offered_more(visit: Open, studio: Studio) -> None:
     page = visit("/usage")
     me = page.request.get(f"{studio.url}/v1/me").json()
     organization, headers = f"{studio.url}/v1/organization", {"X-CSRF-Token": me["csrf_token"]}
@@ -102,7 +102,7 @@ def test_who_may_only_look_is_not_offered_more(visit: Open, studio: Studio, chro
     assert invited.ok, invited.text()
     # The server's settings do not know the port that it was given.
     link = f"{studio.url}/welcome?{invited.json()['accept_url'].partition('?')[2]}"
-    state = sign_up(chromium, link, "Looker", "looker@example.com")
+    state = sign_up(link, "Looker", "looker@example.com")
     people = page.request.get(f"{organization}/users").json()["data"]
     (looker,) = [one["id"] for one in people if one["email"] == "looker@example.com"]
     users = f"{organization}/projects/{me['project']}/users/{looker}"

@@ -37,6 +37,9 @@ class Need(NamedTuple):
 def need(method: str, path: str) -> Need:
     """What a request of the API needs; `path` begins with ``/v1/``."""
     resource = path.split("/", 3)[2]
+    if resource == "runs":
+        # They are their threads'.
+        resource = "threads"
     if method in _SEEING or (method == "POST" and _HARMLESS.fullmatch(path)):
         return Need(resource, "read")
     return Need(resource, "admin" if _ADMINISTERED.fullmatch(path) else "write")

@@ -25,6 +25,7 @@ from ..studio import UPLOADS
 from ..tools.connections.oauth import CALLBACK_PATH
 from ..webhooks.registry import WebhookRegistry
 from . import (
+    all_runs,
     assistants,
     audit,
     chat,
@@ -71,7 +72,7 @@ _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
     *(moderations, webhooks, connections, organization, people, rate_limits, usage, spend_limits, system),
-    *(audit, data_controls, me, configured_models),
+    *(audit, data_controls, me, all_runs, configured_models),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
 _MODEL_CALLS = frozenset(

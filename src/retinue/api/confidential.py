@@ -17,7 +17,7 @@ from ..store.files import Files
 Json = dict[str, Any]
 
 #: How the paths begin whose answers or requests may have to do with assistants.
-_CONCERNED = ("/v1/threads", "/v1/assistants", "/v1/files/", "/v1/vector_stores", "/v1/export")
+_CONCERNED = ("/v1/threads", "/v1/runs", "/v1/assistants", "/v1/files/", "/v1/vector_stores", "/v1/export")
 _ASSISTANT = re.compile(r"/v1/assistants/([^/]+)(?:/.*)?")
 _FILE_CONTENT = re.compile(r"/v1/(?:files|vector_stores/[^/]+/files)/([^/]+)/content")
 _VECTOR_STORE = re.compile(r"/v1/vector_stores/([^/]+)(?:/.*)?")
@@ -207,6 +207,10 @@ def _run(value: Json) -> None:
         value["file_ids"] = []
 
 
+def _prompt(value: Json) -> None:
+    value["body"] = {}
+
+
 def _tool(tool: Json) -> Json:
     """A tool, with what a client needs to answer its calls, or to know whom it calls."""
     kind = tool["type"]
@@ -247,6 +251,7 @@ def _message(value: Json) -> None:
 _WITHHELD: Mapping[str, Callable[[Json], None]] = {
     "assistant": _assistant,
     "thread.run": _run,
+    "thread.run.prompt": _prompt,
     "thread.run.step": _step,
     "thread.run.step.delta": lambda value: _step(value["delta"]),
     "thread.message": _message,

@@ -9,10 +9,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import StringConstraints
 
 from ..errors import InvalidRequest
+from ..runs import prompts
 from ..runs.events import EventStream
 from ..settings import Settings
 from ..wire.common import ObjectList
-from ..wire.runs import Run, RunCreate, RunModify, ThreadAndRunCreate, ToolOutputsSubmit
+from ..wire.runs import Run, RunCreate, RunModify, RunPrompt, ThreadAndRunCreate, ToolOutputsSubmit
 from ..wire.steps import RunStep
 from .http import (
     EVENT_STREAM_HEADERS,
@@ -126,6 +127,12 @@ async def join_run_stream(
     known = after or request.headers.get("last-event-id")
     events = await engine.watch.open(project, thread_id, run_id, known, shown)
     return StreamingResponse(events, media_type="text/event-stream", headers=EVENT_STREAM_HEADERS)
+
+
+@router.get("/{thread_id}/runs/{run_id}/prompts", response_model=ObjectList[RunPrompt])
+async def list_run_prompts(thread_id: str, run_id: str, page: Page, project: ProjectId, store: TheStore) -> Response:
+    """List what the run's model was sent, request by request."""
+    return ok_list(await prompts.page(store, project, thread_id, run_id, page))
 
 
 @router.get("/{thread_id}/runs/{run_id}/steps", response_model=ObjectList[RunStep])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from pydantic_core import to_json
@@ -74,6 +75,17 @@ def check_images(messages: Sequence[Message], model: ServedModel) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A request to the model, and what of the thread is in it."""
+
+    request: ChatRequest
+    #: Messages of the thread, oldest first.
+    messages: Sequence[Message]
+    #: Tokens that these could have.
+    budget: int
+
+
 async def build(
     store: Store,
     project: str,
@@ -85,7 +97,7 @@ async def build(
     window: int,
     *,
     closing: bool = False,
-) -> ChatRequest:
+) -> Prompt:
     """The next request to the model.
 
     Args:
@@ -105,9 +117,29 @@ async def build(
     Raises:
         InvalidRequest: see `check_images`.
     """
-    calls = _calls(steps)
     budget = max(_LEAST_BUDGET, room(run, steps, tools, window))
-    conversation = await _conversation(store, project, run, steps, calls, model, budget)
+    last = run.truncation_strategy.last_messages if run.truncation_strategy.type == "last_messages" else None
+    limit = (last + len(_said(steps))) if last else 10_000
+    messages = await store.messages.window(project, run.thread_id, budget=budget, limit=limit)
+    check_images(messages, model)
+    called = any(isinstance(step.step_details, ToolCallsDetails) for step in steps)
+    choice = "none" if closing else functions.choice(run, offered, called=called)
+    return Prompt(await made(store, project, run, steps, messages, budget, tools, choice, closing), messages, budget)
+
+
+async def made(
+    store: Store,
+    project: str,
+    run: Run,
+    steps: Sequence[RunStep],
+    messages: Sequence[Message],
+    budget: int,
+    tools: Sequence[Json],
+    choice: str | Json,
+    closing: bool,
+) -> ChatRequest:
+    """The request that shows the model these messages of the thread. As `build` otherwise."""
+    conversation = await _conversation(store, project, steps, messages, budget)
     if closing and conversation and conversation[-1]["role"] == "tool":
         conversation[-1]["content"] += _CLOSING
     instructions = guarded(run)
@@ -115,7 +147,7 @@ async def build(
     return ChatRequest(
         messages=[*system, *conversation],
         tools=list(tools),
-        tool_choice="none" if closing else functions.choice(run, offered, called=bool(calls)),
+        tool_choice=choice,
         parallel_tool_calls=run.parallel_tool_calls,
         response_format=None if run.response_format == "auto" else run.response_format.model_dump(),
         # 1 is what the API shows where nobody chose: then the model's server uses what suits the model.
@@ -139,25 +171,17 @@ def room(run: Run, steps: Sequence[RunStep], tools: Sequence[Json], window: int)
     return window - estimate_tokens(guarded(run)) - sum(estimate_tokens(to_json(part).decode()) for part in parts)
 
 
+def _said(steps: Sequence[RunStep]) -> set[str]:
+    """The ids of the messages that a run has written."""
+    details = [step.step_details for step in steps]
+    return {one.message_creation.message_id for one in details if isinstance(one, MessageCreationDetails)}
+
+
 async def _conversation(
-    store: Store,
-    project: str,
-    run: Run,
-    steps: Sequence[RunStep],
-    calls: dict[str, list[Json]],
-    model: ServedModel,
-    budget: int,
+    store: Store, project: str, steps: Sequence[RunStep], messages: Sequence[Message], budget: int
 ) -> list[Json]:
-    """The thread as far as it fits, then what this run has said and called, in its order."""
-    own_ids = {
-        step.step_details.message_creation.message_id
-        for step in steps
-        if isinstance(step.step_details, MessageCreationDetails)
-    }
-    last = run.truncation_strategy.last_messages if run.truncation_strategy.type == "last_messages" else None
-    limit = (last + len(own_ids)) if last else 10_000
-    messages = await store.messages.window(project, run.thread_id, budget=budget, limit=limit)
-    check_images(messages, model)
+    """The messages of the thread, then what this run has said and called, in its order."""
+    own_ids, calls = _said(steps), _calls(steps)
     files = [part.image_file for part in chain(*map(images_of, messages)) if isinstance(part, ImageFileContent)]
     urls = await images.load(store, project, files) if files else {}
     chat = [_as_chat(_unmarked(message), budget, urls) for message in messages if message.id not in own_ids]

@@ -32,6 +32,7 @@ from . import context, images
 from .calls import storable
 from .citations import Sources
 from .follow import Watch
+from .prompts import Prompts
 from .replay import ended, moment
 from .secrets import Secrets
 from .serving import failures, serve
@@ -108,6 +109,7 @@ class Driver:
         self._window = 0
         self._writing = asyncio.Lock()
         self._secrets = Secrets(store, claim.project, claim.run)
+        self._prompts = Prompts(store, claim.project, claim.run)
 
     async def drive(self) -> None:
         """Drive the run until it has ended or waits for its client.
@@ -158,6 +160,7 @@ class Driver:
         self._window = model.context_length - self._settings.answer_reserve
         self._offered = await self._functions(model)
         self._tools = functions.definitions(self.run, self._offered)
+        await self._prompts.keep(self._offered)
         await self._make_allowed_calls(written)
         while True:
             if limit := self._used_up():
@@ -215,7 +218,7 @@ class Driver:
             window = min(window, self.run.max_prompt_tokens - self._used().prompt_tokens)
         for attempt in range(_MOST_SHRINKS + 1):
             self._window = window
-            request = await context.build(
+            prompt = await context.build(
                 self._store,
                 self._project,
                 self.run,
@@ -226,8 +229,10 @@ class Driver:
                 window,
                 closing=self._closing,
             )
+            request = replace(prompt.request, max_tokens=self._tokens_left())
+            self._prompts.note(prompt, request, len(self._steps), closing=self._closing, prompted=model.prompted)
             try:
-                return await self._listen(model, turn, replace(request, max_tokens=self._tokens_left()))
+                return await self._listen(model, turn, request)
             except ContextOverflow:
                 if turn.begun or attempt == _MOST_SHRINKS:
                     raise
@@ -397,7 +402,7 @@ class Driver:
             commit = Commit(
                 run=self.run.id,
                 project=self._project,
-                patch={**patch, "spent": self._origin.spent},
+                patch={**patch, "spent": self._origin.spent, **self._prompts.news()},
                 sources=from_statuses,
                 owner=self._owner,
                 next_owner=self._owner if keep_lease else None,

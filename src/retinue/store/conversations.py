@@ -160,6 +160,19 @@ _WINDOW = """
 """
 
 
+#: Where the newest message of then is gone, its time tells what came before.
+_UPTO = """
+    with newest as (
+        select position from messages where id = %(newest)s and thread_id = %(thread)s and position is not null
+    )
+    select body from messages
+    where thread_id = %(thread)s and project_id = %(project)s and position is not null
+        and case when exists (select from newest) then position <= (select position from newest)
+            else (body ->> 'created_at')::bigint <= %(at)s end
+    order by position desc limit %(count)s
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message that is to be added, with its size."""
@@ -341,6 +354,19 @@ class Messages(Objects[Message]):
             raise self._threads.not_found(thread)
         if row[0]:
             raise queue_full(thread, most)
+
+    async def upto(self, project: str, thread: str, newest: str, *, at: int, count: int) -> list[Message]:
+        """The messages of a thread as they stood at some time, as far as they are there still, oldest first.
+
+        Args:
+            project: the run's project.
+            thread: the thread's id.
+            newest: the id of the newest message then.
+            at: when, in seconds: tells which was the newest where that one is gone.
+            count: how many, at most 10,000.
+        """
+        values = {"project": project, "thread": thread, "newest": newest, "at": at, "count": min(count, 10_000)}
+        return [Message.model_validate_json(row[0]) for row in reversed(await self._database.rows(_UPTO, values))]
 
     async def window(self, project: str, thread: str, *, budget: int, limit: int = 10_000) -> list[Message]:
         """The newest messages that fit into a budget, oldest first; the newest one always.

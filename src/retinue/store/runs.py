@@ -10,13 +10,14 @@ import orjson
 import psycopg
 
 from ..errors import InvalidRequest
+from ..wire.common import ObjectList
 from ..wire.messages import Message
 from ..wire.runs import Run
 from ..wire.steps import RunStep
 from ..wire.threads import Thread
 from .conversations import NEW_MESSAGES, NewMessage, Threads, message_columns
 from .database import Connection, Database
-from .objects import Objects
+from .objects import Objects, PageQuery
 from .queue import Queue
 
 _LEASE_END = "now() + %(lease)s * interval '1 second'"
@@ -157,6 +158,21 @@ _ORPHANS = """
 """
 
 
+#: Conditions of `Runs.search`, by the field.
+_FIELDS = {
+    "status": "status = %(status)s",
+    "assistant_id": "body ->> 'assistant_id' = %(assistant_id)s",
+    "model": "body ->> 'model' = %(model)s",
+}
+
+_KEEP_FUNCTIONS = """
+    insert into run_functions (run_id, project_id, digest, functions)
+    values (%(run)s, %(project)s, %(digest)s, %(functions)s) on conflict do nothing
+"""
+_FUNCTIONS = """
+    select functions from run_functions where run_id = %(run)s and project_id = %(project)s and digest = %(digest)s
+"""
+
 #: The channel on which processes tell each other that a run has changed.
 CHANGED = "run_changed"
 #: The channel on which a reader asks that changes of a run be told.
@@ -248,6 +264,8 @@ class Runs(Objects[Run]):
             most: runs of a project that are worked on at once, unless it has a limit of its own; None: any number.
         """
         super().__init__(database, "runs", Run, "run", parent="thread_id")
+        #: Runs of all threads.
+        self._all = Objects(database, "runs", Run, "run")
         self._threads = threads
         self._queue = queue
         self._lease = lease
@@ -380,6 +398,39 @@ class Runs(Objects[Run]):
         steps = [RunStep.model_validate(step) for step in orjson.loads(row[1])]
         messages = [Message.model_validate(message) for message in orjson.loads(row[2])]
         return RunView(Run.model_validate_json(row[0]), steps, {message.id: message for message in messages})
+
+    async def search(self, project: str, query: PageQuery, *, within: float, **fields: str | None) -> ObjectList[Run]:
+        """One page of the runs of a project.
+
+        Args:
+            project: the caller's project.
+            query: which page.
+            within: seconds that it may take.
+            fields: what they must have: their `status`, `assistant_id` or `model`; None is any.
+
+        Raises:
+            InvalidRequest: a cursor names no run, or the search took too long.
+        """
+        wanted = {name: value for name, value in fields.items() if value is not None}
+        where = " and ".join(_FIELDS[name] for name in wanted)
+        return await self._all.page(project, query, None, where, within if where else None, **wanted)
+
+    async def keep_functions(self, project: str, run: str, digest: str, functions: str) -> None:
+        """Keep what a run's model was told of functions, unless it is kept already.
+
+        Args:
+            project: the run's project.
+            run: the run's id.
+            digest: of the definitions.
+            functions: the definitions, a list in JSON.
+        """
+        values = {"project": project, "run": run, "digest": digest, "functions": functions}
+        await self._database.execute(_KEEP_FUNCTIONS, values)
+
+    async def functions(self, project: str, run: str, digest: str) -> str | None:
+        """What `keep_functions` has kept; None if nothing."""
+        row = await self._database.row(_FUNCTIONS, {"project": project, "run": run, "digest": digest})
+        return str(row[0]) if row else None
 
     async def renew(self, owner: str, runs: Sequence[str]) -> dict[str, str]:
         """Renew the leases that `owner` holds on these runs; returns the status of each that no other has taken."""

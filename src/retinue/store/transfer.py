@@ -27,7 +27,8 @@ _PROJECT: dict[str, LiteralString] = {
     "vector_store.file": "select body from vector_store_files where project_id = %(project)s order by position",
     "assistant": "select body from assistants where project_id = %(project)s order by position",
     "thread": "select body from threads where project_id = %(project)s order by position",
-    "thread.run": "select body from runs where project_id = %(project)s order by position",
+    # What tells how a run's prompts were made holds for where they were made only.
+    "thread.run": "select body - 'asked' from runs where project_id = %(project)s order by position",
     "thread.message": """
         select body from messages where project_id = %(project)s order by thread_id, position, queue_position
     """,
@@ -36,7 +37,9 @@ _PROJECT: dict[str, LiteralString] = {
 
 _THREAD: dict[str, LiteralString] = {
     "thread": "select body from threads where project_id = %(project)s and id = %(thread)s",
-    "thread.run": "select body from runs where project_id = %(project)s and thread_id = %(thread)s order by position",
+    "thread.run": """
+        select body - 'asked' from runs where project_id = %(project)s and thread_id = %(thread)s order by position
+    """,
     "thread.message": """
         select body from messages where project_id = %(project)s and thread_id = %(thread)s
         order by position, queue_position

@@ -58,7 +58,8 @@ def register(visitors: Visitors, pages: Sequence[Page]) -> Callable[..., Awaitab
     # What the API refuses is told to the person, and the API has its own log.
     logging.getLogger("nicegui").addFilter(_is_news)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    for page in pages:
+    # The first path that fits counts: those without parts to fill in come first.
+    for page in sorted(pages, key=lambda page: "{" in page.path):
         ui.page(page.path, response_timeout=_LONGEST)(_shows(visitors, pages, page))
     return _shows(visitors, pages, Page("", "errors.no_page", _nothing))
 

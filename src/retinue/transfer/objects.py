@@ -122,6 +122,8 @@ def settle(kind: str, value: Json) -> None:
     """End what was under way: nobody drives an imported run, and a file of a vector store is processed anew."""
     now = int(time.time())
     status = value.get("status")
+    if kind == "thread.run":
+        value.pop("asked", None)
     if kind == "thread.run" and status in ACTIVE:
         value |= {"status": "cancelled", "cancelled_at": now, "required_action": None}
     elif kind == "thread.run.step" and status == "in_progress":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -82,6 +82,32 @@ class Amount(WireObject):
     currency: Literal["usd"] = "usd"
 
 
+class Asked(WireObject):
+    """How one request to a run's model was made, so that it can be made once more: see `runs.prompts`."""
+
+    #: From 0, over the run's whole life.
+    number: int
+    #: When, in seconds.
+    at: int
+    #: How many steps the run had made.
+    steps: int
+    #: Tokens that the thread's messages could have, how many of them there were, and the id of the newest.
+    budget: int
+    count: int
+    newest: str = ""
+    #: Whether no more tools could be called.
+    closing: bool = False
+    #: The `tool_choice`, and the most tokens of the answer.
+    choice: str | dict[str, Any] = "auto"
+    most: int | None = None
+    #: Which definitions of Retinue's own functions were told; "" where there were none.
+    offered: str = ""
+    #: Whether the functions were told in words.
+    prompted: bool = False
+    #: Digest of the request.
+    digest: str
+
+
 class TruncationStrategy(WireRequest):
     """Which messages of the thread the model sees."""
 
@@ -92,7 +118,9 @@ class TruncationStrategy(WireRequest):
 class Run(WireObject):
     """One execution of an assistant on a thread."""
 
-    internal: ClassVar[frozenset[str]] = frozenset({"reasoning_effort", "key", "user", "spent", "confidential"})
+    internal: ClassVar[frozenset[str]] = frozenset(
+        {"reasoning_effort", "key", "user", "spent", "confidential", "asked"}
+    )
 
     id: str
     object: Literal["thread.run"] = "thread.run"
@@ -133,6 +161,28 @@ class Run(WireObject):
     protected: bool = Field(default=False, exclude_if=is_false)
     #: How many characters of the instructions, the first ones, are those of a protected assistant.
     confidential: int = 0
+    #: How its last requests to the model were made.
+    asked: list[Asked] = Field(default_factory=list[Asked])
+
+
+class RunPrompt(WireObject):
+    """What a run's model was sent, once; an extension."""
+
+    id: str
+    object: Literal["thread.run.prompt"] = "thread.run.prompt"
+    created_at: int
+    thread_id: str
+    run_id: str
+    assistant_id: str
+    #: How many steps the run had made by then.
+    steps: int
+    #: Whether this is, to the byte, what was sent. Else something that it was made of has changed or is gone.
+    exact: bool
+    #: Whether the functions were told in words, since the model does not take `tools`.
+    prompted: bool
+    #: The body of the request of chat completions. Data of pictures are cut short.
+    body: dict[str, Any]
+    protected: bool = Field(default=False, exclude_if=is_false)
 
 
 class _RunOptions(WireRequest):

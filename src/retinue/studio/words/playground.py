@@ -71,7 +71,7 @@ WORDS = {
     "description": ("Description", "描述"),
     "instructions": ("Instructions", "指令"),
     "model": ("Model", "模型"),
-    "default_model": ("default ({name})", "default（{name}）"),
+    "default_model": ("default ({name})", "默认（{name}）"),
     "saving": ("Saving…", "正在保存……"),
     "saved": ("All changes are saved", "所有更改均已保存"),
     "not_saved": ("Not saved", "未保存"),

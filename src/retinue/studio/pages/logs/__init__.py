@@ -1,0 +1,48 @@
+"""Logs: all runs of the project, and the chat completions that were stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+from nicegui import ui
+from nicegui.events import ValueChangeEventArguments
+
+from ...elements.controls import heading
+from ...frame import Page
+from ...visitor import Visitor
+from .completion import build as build_completion
+from .lists import Completions, Runs
+
+_TABS = ("runs", "completions")
+
+
+async def _build(visitor: Visitor, request: Request) -> None:
+    ui.add_head_html('<link rel="stylesheet" href="/static/runs.css">')
+    heading(visitor.text("logs.title"))
+    chosen = request.query_params.get("show", "")
+    tab = chosen if chosen in _TABS else _TABS[0]
+
+    async def fill(name: str) -> None:
+        content.clear()
+        content.props["aria-label"] = visitor.text(f"logs.{name}")
+        with content:
+            await (Runs(visitor) if name == "runs" else Completions(visitor)).build()
+
+    async def change(event: ValueChangeEventArguments[Any]) -> None:
+        # A reload, and the way back from a row, find the same list again.
+        ui.navigate.history.replace(f"/logs?show={event.value}")
+        await fill(str(event.value))
+
+    with ui.tabs().props("dense no-caps align=left").classes("run-tabs") as tabs:
+        made = {name: ui.tab(name, visitor.text(f"logs.{name}")) for name in _TABS}
+    tabs.set_value(made[tab])
+    tabs.on_value_change(change)
+    content = ui.element("div").props("role=tabpanel tabindex=0")
+    await fill(tab)
+
+
+PAGES = (
+    Page("/logs", "logs.title", _build, icon="receipt_long", group="watch"),
+    Page("/logs/completions/{completion}", "logs.completion", build_completion),
+)

@@ -1,0 +1,67 @@
+"""Running once more, with another model or other instructions, beside the first run."""
+
+# pyright: reportDeprecated=false
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from nicegui import ui
+
+from ...elements.controls import heading, plain, primary
+from ...visitor import Visitor
+from . import source
+from .found import Found, Json, is_whole
+
+
+async def ask(visitor: Visitor, found: Found, go: Callable[[str, str], Awaitable[None]]) -> None:
+    """Ask how to run once more, and do so.
+
+    Args:
+        visitor: who asks.
+        found: the first run.
+        go: is told the thread and the run that were made.
+    """
+    models: Json = await visitor.get("/models")
+    names = [one["id"] for one in models["data"] if "chat" in one["retinue"]["capabilities"]]
+    current: str = found.run["model"]
+    text = visitor.text
+    whole = is_whole(visitor, found.run)
+    with ui.dialog() as dialog, ui.card().classes("again") as card:
+        card.props["role"], card.props["aria-label"] = "document", text("runs.again")
+        heading(text("runs.again"), 2)
+        ui.label(text("runs.again_hint")).classes("quiet")
+        model = ui.select(sorted({*names, current}), value=current, label=text("runs.model")).classes("wide")
+        model.props("outlined dense")
+        instructions = ui.textarea(text("runs.instructions"), value=found.run["instructions"]).classes("wide")
+        instructions.props("outlined autogrow input-class=instructions maxlength=256000")
+
+        async def run() -> None:
+            button.props("loading")
+            try:
+                request = {**source.request_of(found.run, whole=whole), "model": model.value}
+                # Instructions that are not to be seen are the assistant's, unless others are written.
+                if whole or instructions.value:
+                    request["instructions"] = instructions.value
+                thread, made = await _made(visitor, found, request)
+            finally:
+                button.props(remove="loading")
+            dialog.close()
+            await go(thread, made)
+
+        with ui.element("div").classes("buttons"):
+            plain(text("frame.cancel"), dialog.close)
+            button = primary(text("runs.again_button"), run)
+    dialog.on("hide", dialog.delete)
+    dialog.open()
+
+
+async def _made(visitor: Visitor, found: Found, request: Json) -> tuple[str, str]:
+    """A thread with the same messages up to the run, and a run on it."""
+    if found.asked is None:
+        thread: Json = await visitor.post("/threads")
+    else:
+        path = f"/threads/{quote(found.run['thread_id'], safe='')}/fork"
+        thread = await visitor.post(path, {"message_id": found.asked["id"]})
+    run: Json = await visitor.post(f"/threads/{thread['id']}/runs", request)
+    return thread["id"], run["id"]
