@@ -218,6 +218,9 @@ def test_a_model_is_added_tested_changed_and_removed(visit: Open, studio: Studio
     card = page.get_by_role("region", name="by-page")
     expect(card).to_contain_text("OK, here I am.")
     expect(card).to_contain_text("With a key")
+    # What the server gives to whoever opens the page has no secrets.
+    page.reload()
+    expect(card).to_contain_text("With a key")
     assert "sk-upstream-secret" not in page.content()
     studio.upstream.script(Reply(text="Hello"))
     said = studio.api.chat.completions.create(model="by-page", messages=[{"role": "user", "content": "Hi"}])
