@@ -44,6 +44,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python bench/vectors.py
 	$(BIN)/python bench/ingestion.py
 	$(BIN)/python bench/sandbox.py
+	$(BIN)/python bench/studio.py
 
 bench-retrieval: $(VENV)/.installed-dev
 	$(BIN)/python bench/retrieval.py $(DATA)/* $(ARGS)

@@ -1,4 +1,5 @@
-"""Measures the pages in Chromium: how soon one is seen, how soon a long chat is, what an open stream costs the server.
+"""Measures the pages in Chromium: how soon each is seen, how soon a long chat is and how it scrolls, what an open
+stream costs the server.
 
     python bench/studio.py [--messages 500] [--streams 4] [--seconds 20] [--repeat 10]
 
@@ -21,6 +22,7 @@ import aiohttp
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from results import circumstances, write_section
+from retinue.studio.pages import PAGES
 from servers import KEY, limited, serve_retinue, start_upstream
 
 #: Tokens a second of a stream: one every 10 ms.
@@ -37,6 +39,21 @@ def square(n: int) -> int:
     return n * n
 ```
 """
+
+#: Scrolls from the top to the end; returns the ms between frames.
+_SCROLL = """box => new Promise((done) => {
+  const gaps = [];
+  box.scrollTop = 0;
+  let last = 0;
+  const step = (now) => {
+    if (last) gaps.push(now - last);
+    last = now;
+    box.scrollTop += 200;
+    if (box.scrollTop + box.clientHeight >= box.scrollHeight - 1) done(gaps);
+    else requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+})"""
 
 
 def cpu_seconds(pid: int) -> float:
@@ -57,7 +74,7 @@ async def signed_in(browser: Browser, work: Path, url: str) -> BrowserContext:
     await page.get_by_label("Email address").fill("bench@example.com")
     await page.get_by_label("New password").fill("correct horse battery")
     await page.get_by_role("button").click()
-    await page.wait_for_url("**/account")
+    await page.wait_for_url("**/start")
     await page.close()
     return context
 
@@ -75,6 +92,34 @@ async def first_paint(page: Page, url: str, repeat: int) -> tuple[float, float]:
             painted.append(paint)
             usable.append(taken)
     return statistics.median(painted), statistics.median(usable)
+
+
+async def painted(page: Page, url: str, repeat: int) -> float:
+    """Median ms, warm, until the first content of a page is painted."""
+    taken: list[float] = []
+    for number in range(repeat + 1):
+        await page.goto(url, wait_until="commit")
+        await page.get_by_role("main").wait_for()
+        await page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+        if number:
+            taken.append(await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    return statistics.median(taken)
+
+
+async def scrolled(page: Page, messages: int) -> tuple[float, float, float]:
+    """Load a whole chat by scrolling up, then scroll through it, 200 pixels a frame.
+
+    Returns:
+        seconds until all messages were there; ms between two frames, the median and the longest but 1 %.
+    """
+    box, articles = page.get_by_role("region", name="Conversation"), page.get_by_role("article")
+    began = time.perf_counter()
+    while (before := await articles.count()) < messages:
+        await box.evaluate("box => { box.scrollTop = 0; }")
+        await page.wait_for_function("n => document.querySelectorAll('article').length > n", arg=before)
+    loaded = time.perf_counter() - began
+    gaps: list[float] = await box.evaluate(_SCROLL)
+    return loaded, statistics.median(gaps), sorted(gaps)[int(len(gaps) * 0.99)]
 
 
 async def opened(page: Page, url: str, last: str, repeat: int) -> float:
@@ -126,7 +171,7 @@ async def measure(options: argparse.Namespace, work: Path) -> None:
         stack.push_async_callback(browser.close)
         context = await signed_in(browser, work, url)
         page = await context.new_page()
-        painted, usable = await first_paint(page, f"{url}/", options.repeat)
+        first, usable = await first_paint(page, f"{url}/", options.repeat)
         said = [
             {"role": "assistant" if number % 2 else "user", "content": _ANSWER.format(number=number)}
             for number in range(options.messages)
@@ -137,6 +182,9 @@ async def measure(options: argparse.Namespace, work: Path) -> None:
             assert answer.status == 200, await answer.text()
             thread = (await answer.json())["id"]
         long = await opened(page, f"{url}/chat/{thread}", f"Point {options.messages - 1}:", options.repeat)
+        loaded, frame, slow_frame = await scrolled(page, options.messages)
+        paths = [one.path for one in PAGES if "{" not in one.path and one.path != "/"]
+        each = {path: await painted(page, url + path, max(options.repeat // 2, 1)) for path in paths}
         await page.close()
         percent, shown = await streamed(context, url, pid, options.streams, options.seconds)
     lines = [
@@ -146,13 +194,18 @@ async def measure(options: argparse.Namespace, work: Path) -> None:
         "",
         "| what | measured |",
         "|---|---|",
-        f"| the chat page, until its first content is painted | {painted:.0f} ms |",
+        f"| the chat page, until its first content is painted | {first:.0f} ms |",
         f"| the chat page, until one can write | {usable:.0f} ms |",
         f"| a chat of {options.messages} messages, until its last is seen | {long:.0f} ms |",
+        f"| such a chat, until all of it has come by scrolling up | {loaded:.1f} s |",
+        f"| scrolling through all of it: between two frames, median | {frame:.0f} ms |",
+        f"| the same, 99 % of the frames | {slow_frame:.0f} ms |",
         f"| CPU of the server for each of {options.streams} open streams of {1000 // PACE_MS} tokens a second "
         f"| {percent:.1f} % of a core |",
         f"| tokens a second that such a page shows | {shown:.0f} |",
     ]
+    lines += ["", "| page | first content painted |", "|---|---|"]
+    lines += [f"| `{path}` | {taken:.0f} ms |" for path, taken in each.items()]
     write_section("Pages", lines)
 
 

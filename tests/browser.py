@@ -11,8 +11,13 @@ from html.parser import HTMLParser
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
+from retinue.accounts.people import People
 from retinue.accounts.sessions import csrf_token
+from retinue.store.people import NewPerson
+
+from .harness import Server
 
 
 class _Form(HTMLParser):
@@ -111,3 +116,18 @@ async def browsing(url: str) -> AsyncIterator[Browser]:
     """A new browser, for the server at `url`."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         yield Browser(http, url)
+
+
+@asynccontextmanager
+async def signed_in(server: Server, person: str) -> AsyncIterator[Browser]:
+    """A browser in which a person is signed in."""
+    people: People = server.app.state.people
+    token = await people.sessions.begin(person)
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        http.cookie_jar.update_cookies({"retinue_session": token}, URL(server.url))
+        yield Browser(http, server.url)
+
+
+async def new_owner(server: Server, name: str) -> str:
+    """The id of a new person, who may do everything."""
+    return (await server.app.state.store.people.add(NewPerson(name, f"{name}@example.com", "owner"))).id

@@ -55,20 +55,23 @@ def empty(conninfo: str) -> None:
     objects = (
         "projects",
         "api_keys",
+        "gpts",
+        "passing_threads",
+        "agents",
         "assistants",
         "threads",
         "idempotency_keys",
         "webhook_endpoints",
         "webhook_deliveries",
     )
-    completions = ("chat_completions", "usage_records", "code_sessions")
+    completions = ("chat_completions", "usage_records", "code_sessions", "request_log")
     limits = ("spend_months", "spend_limits", "rate_buckets")
     outside = ("connections", "consents")
     knowledge = ("files", "uploads", "vector_stores", "loose_blobs")
     chunks = ("chunks", "chunk_vectors", "chunk_words", "word_lists", "gone_files")
     queue = ("procrastinate_periodic_defers", "procrastinate_jobs")
     administration = ("audit_log", "erasures", "retention_rules")
-    people = ("people", "invites", "first_links", "sign_in_attempts")
+    people = ("people", "person_groups", "invites", "first_links", "sign_in_attempts")
     tables = (*objects, *people, *outside, *knowledge, *chunks, *completions, *limits, *queue, *administration)
     with psycopg.connect(conninfo) as connection:
         connection.execute("set local retinue.forget_audit_log = 'on'")

@@ -64,6 +64,8 @@ class Reply:
     token_logprobs: Sequence[Json] = ()
     #: Prompt and completion tokens; None: the server reports no usage.
     usage: tuple[int, int] | None = (7, 5)
+    #: Tokens of the prompt that the server had in its cache.
+    cached: int = 0
     #: HTTP status. Anything but 200 sends `error` instead of an answer.
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -168,6 +170,10 @@ class ScriptedUpstream:
     def script(self, *replies: Reply | Callable[[Json], Reply]) -> None:
         """Append replies, each for one request; a callable gets the request's body and returns the reply."""
         self._script.extend(replies)
+
+    def forget(self) -> None:
+        """Take back what is still in the script."""
+        self._script.clear()
 
     async def wait_for_requests(self, count: int) -> None:
         """Return once `count` requests have arrived since the start."""
@@ -310,7 +316,9 @@ class _Answer:
         if self.reply.usage is None:
             return None
         prompt, completion = self.reply.usage
-        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        total = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        cached = self.reply.cached
+        return {**total, "prompt_tokens_details": {"cached_tokens": cached}} if cached else total
 
     def whole(self) -> Json:
         """The answer to a request that did not ask for a stream."""

@@ -105,6 +105,15 @@ class Provider:
         self._codes[code] = (user, query)
         return URL(query["redirect_uri"]).with_query(code=code, state=query["state"])
 
+    def who_asks(self, named: str) -> Callable[[Got], web.Response]:
+        """How a service answers that takes this provider's tokens: with the user's name, under `named`."""
+
+        def answer(got: Got) -> web.Response:
+            user = self.valid.get(got.headers.get("authorization", "").removeprefix("Bearer "))
+            return web.json_response({named: user}) if user else web.Response(status=401)
+
+        return answer
+
     async def handle(self, request: web.Request) -> web.Response:
         fields = dict(parse_qsl((await request.read()).decode()))
         kind = fields["grant_type"]

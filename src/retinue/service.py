@@ -10,11 +10,17 @@ from .accounts.budgets import Budgets
 from .accounts.erasing import Erasing
 from .accounts.keys import Keys
 from .accounts.limits import Limits
+from .accounts.metering import Metering
 from .accounts.people import People
 from .accounts.prices import SetPrices
 from .accounts.quotas import ProjectQuotas, Quotas
+from .accounts.request_log import RequestLog
 from .accounts.usage import UsageMeter
+from .agents.driver import Workshop
+from .agents.engine import AgentEngine
+from .agents.recall import Recall
 from .egress import Egress
+from .gpts.registry import Gpts
 from .inference.embeddings import Embedders
 from .inference.images import Images
 from .inference.models import Models
@@ -44,8 +50,12 @@ class Service:
     engine: Engine
     egress: Egress
     usage: UsageMeter
+    requests: RequestLog
     limits: Limits
+    metering: Metering
     connections: ConnectionRegistry
+    gpts: Gpts
+    agents: AgentEngine
 
 
 @asynccontextmanager
@@ -63,40 +73,45 @@ async def running(settings: Settings, conninfo: str, *, work: bool) -> AsyncGene
         usage = UsageMeter(
             store.usage, SetPrices(models, settings), Budgets(store.spend_limits), run_days=settings.usage_run_days
         )
+        requests = RequestLog(store.request_log, days=settings.request_log_days)
         store.queue.sweep_too(usage.sweep)
         rerankers, ingest = Rerankers(models), Ingest(store, embedders, usage, settings)
         search = Search(store, embedders, rerankers, usage)
         quotas = ProjectQuotas(store.limit_rows, store.notices, Quotas.of_settings(settings))
         limits = Limits(store.rate_buckets, quotas)
-        made = await stack.enter_async_context(tools(store, search, models, images, egress, usage, limits, settings))
+        # Calls that wait for room leave places to the runs of others.
+        places = max(1, settings.run_concurrency // 4)
+        metering = Metering(limits, usage, patience=settings.rate_limit_wait, places=places)
+        made = await stack.enter_async_context(tools(store, search, models, images, egress, metering, settings))
         # What listens to notices is made before the store is opened.
         keys, people = Keys(store.accounts, store.notices), People(store, egress, settings)
         stack.callback(people.close)
-        engine = Engine(store, models, settings, made.toolbox, usage, quotas)
+        engine = Engine(store, models, settings, made.toolbox, metering, quotas)
+        recall = Recall(store, embedders, usage)
+        workshop = Workshop(store, models, metering, made.toolbox, made.sessions, egress, recall, settings)
+        agents = AgentEngine(workshop)
         deliverer = Deliverer(store, egress, settings)
         await store.open()
-        stack.push_async_callback(store.close)
-        stack.push_async_callback(usage.stop)
-        stack.push_async_callback(limits.stop)
-        stack.push_async_callback(models.close)
-        stack.push_async_callback(embedders.close)
-        stack.push_async_callback(images.close)
-        stack.push_async_callback(ingest.stop)
-        stack.push_async_callback(egress.close)
-        stack.push_async_callback(deliverer.stop)
-        stack.push_async_callback(engine.stop)
+        ends = (
+            *(store.close, usage.stop, requests.stop, limits.stop, models.close, embedders.close, images.close),
+            *(ingest.stop, egress.close, deliverer.stop, engine.stop, agents.stop),
+        )
+        for end in ends:
+            stack.push_async_callback(end)
         usage.start()
+        requests.start()
         limits.start()
         await models.start()
         store.vector_index.start()
         ingest.start()
         Erasing(store).start()
-        store.queue.sweep_too(store.retention.sweep)
-        store.queue.sweep_too(store.audit.sweep)
+        for sweep in (store.retention.sweep, store.audit.sweep, store.request_log.sweep, store.passing.sweep):
+            store.queue.sweep_too(sweep)
         await engine.start(work=work)
+        await agents.start(work=work)
         if work:
             deliverer.start()
         yield Service(
-            *(store, keys, people, models, embedders, rerankers, search, images, engine, egress, usage, limits),
-            made.connections,
+            *(store, keys, people, models, embedders, rerankers, search, images, engine, egress),
+            *(usage, requests, limits, metering, made.connections, Gpts(store, models), agents),
         )

@@ -14,14 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    AliasChoices,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -106,6 +99,10 @@ class Settings(BaseSettings):
     sign_in_window: float = Field(default=900, ge=1)
     #: Seconds for which an invite can be accepted.
     invite_expiry: float = Field(default=7 * 86_400, ge=60)
+    #: Whether threads can be shared with people outside, by links. Without, links that were made lead nowhere.
+    share_links: bool = True
+    #: Models that name chats after their first answer: none (`off`), those of other servers (`remote`), `all`.
+    chat_titles: Literal["off", "remote", "all"] = "remote"
     #: The OpenID provider where people sign in: its issuer, a URL. Unset: none.
     oidc_issuer: str | None = None
     #: As what this server is registered there.
@@ -116,6 +113,17 @@ class Settings(BaseSettings):
     oidc_hosts: list[str] = Field(default_factory=list[str])
     #: Domains of email addresses whose owners may sign in by the provider without an invite.
     oidc_domains: list[str] = Field(default_factory=list[str])
+
+    # --- guests
+    #: Who may make links by which people outside the project talk with a GPT: `editors` of the GPT, `administrators` of
+    #: the project (scope `gpts:admin`), or `nobody`, which closes all links there are.
+    guest_links: Literal["nobody", "administrators", "editors"] = "administrators"
+    #: Messages, and new conversations, that guests at one address may send in a minute.
+    guest_messages_per_minute: int = Field(default=20, ge=1, le=10_000)
+    #: Most characters of a guest's message.
+    guest_max_characters: int = Field(default=4000, ge=100, le=100_000)
+    #: Days after its beginning at which a guest's conversation is deleted.
+    guest_conversation_days: float = Field(default=30, gt=0, le=3650)
 
     # --- models
     #: Model that aliases named `default` lead to.
@@ -166,7 +174,7 @@ class Settings(BaseSettings):
     poll_after_ms: int = Field(default=50, ge=1)
     #: Seconds of silence after which an event stream sends a comment, so that proxies keep it open.
     stream_keep_alive: float = Field(default=15, gt=0)
-    #: Most streams that read along with runs from other connections, in one process.
+    #: Most streams that read along with runs from other connections, in one process; and as many that follow agents.
     max_joined_streams: int = Field(default=256, ge=0)
     #: Tokens of answer that the context window leaves room for.
     answer_reserve: int = Field(default=1024, ge=16)
@@ -175,9 +183,17 @@ class Settings(BaseSettings):
     #: Days that stored chat completions are kept.
     stored_completions_keep_days: float = Field(default=30, gt=0)
 
+    # --- GPTs
+    #: Whether only GPTs that an administrator has approved are in the store.
+    gpt_approval: bool = False
+
     # --- audit log and retention
     #: Days that entries of the audit log are kept.
     audit_log_keep_days: float = Field(default=365, gt=0)
+    #: Days that the log of requests is kept; 0: requests are not noted.
+    request_log_days: float = Field(default=30, ge=0, le=36_500)
+    #: Most requests in the log, about; the oldest go first.
+    request_log_max_rows: int = Field(default=10_000_000, ge=1000)
     #: What projects keep for how long that have no retention rules of their own. Unset: for ever. Days without a
     #: message or run after which a thread is deleted with all that only it has.
     retention_thread_idle_days: int | None = Field(default=None, ge=1, le=36_500)
@@ -185,6 +201,8 @@ class Settings(BaseSettings):
     retention_file_days: int | None = Field(default=None, ge=1, le=36_500)
     #: Days after which a stored chat completion is deleted, if that is sooner than `stored_completions_keep_days`.
     retention_completion_days: int | None = Field(default=None, ge=1, le=36_500)
+    #: Days after which an agent that has ended is deleted, with its files and all that it has started.
+    retention_agent_days: int | None = Field(default=None, ge=1, le=36_500)
 
     # --- webhooks, and other requests to addresses that clients name
     #: Private or reserved addresses that such requests may go to nevertheless: networks (`10.1.0.0/16`), addresses, or
@@ -312,6 +330,24 @@ class Settings(BaseSettings):
     sandbox_cpu_seconds: int = Field(default=1800, ge=10)
     #: Most characters of text that one call may write.
     sandbox_output_characters: int = Field(default=100_000, ge=1000)
+    #: Agents that one process drives at once; more wait.
+    agent_concurrency: int = Field(default=4, ge=1, le=1000)
+    #: Cycles, seconds of work and tokens that an agent may take at most with its sub-agents, whatever its own limits.
+    agent_max_cycles: int = Field(default=200, ge=1, le=10_000)
+    agent_max_seconds: int = Field(default=6 * 3600, ge=1)
+    agent_max_tokens: int = Field(default=10_000_000, ge=1)
+    #: Agents that an agent may have started and not deleted, and how deep they may start each other.
+    agent_max_children: int = Field(default=5, ge=0, le=100)
+    agent_max_depth: int = Field(default=2, ge=0, le=10)
+    #: Files in a workspace, and their bytes together.
+    agent_max_files: int = Field(default=500, ge=1, le=100_000)
+    agent_max_bytes: int = Field(default=64 * 1024**2, ge=1024)
+    #: Seconds that a command of an agent may take.
+    agent_command_timeout: float = Field(default=180, gt=0, le=3600)
+    #: Where `send_tweet` publishes: `webhook` sends JSON to the URL, `mastodon` and `x` speak to such a service.
+    publish_kind: Literal["none", "webhook", "mastodon", "x"] = "none"
+    publish_url: str | None = None
+    publish_token: SecretStr | None = None
 
     # --- limits
     #: Most bytes of a JSON request body.
@@ -348,11 +384,13 @@ class Settings(BaseSettings):
     key_tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
     key_requests_per_day: int | None = Field(default=None, ge=1, le=10**12)
     key_tokens_per_day: int | None = Field(default=None, ge=1, le=10**12)
-    #: What each person may have of these, with all keys of a project together.
+    #: What each person who is signed in may have of these in a project, by all sessions together.
     user_requests_per_minute: int | None = Field(default=None, ge=1, le=10**12)
     user_tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
     user_requests_per_day: int | None = Field(default=None, ge=1, le=10**12)
     user_tokens_per_day: int | None = Field(default=None, ge=1, le=10**12)
+    #: Seconds that a run or an agent waits for room where one of these limits is reached, before it fails.
+    rate_limit_wait: float = Field(default=60, ge=0, le=600)
     #: Runs of a project that are worked on at once; further ones stay `queued`.
     max_concurrent_runs: int | None = Field(default=None, ge=1, le=10**12)
     #: Seconds for which the code of a project may run in a day.
@@ -438,10 +476,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings, toml
 
     def browser_url(self) -> str:
-        """Where browsers reach this server, without a slash at the end.
-
-        A port of 0 is not known here; then only `public_url` helps.
-        """
+        """Where browsers reach this server, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 

@@ -65,6 +65,8 @@ def put_model(
     name: str,
     revise: Callable[[Mapping[str, Any]], dict[str, Any]],
     default_for: Sequence[str] = (),
+    *,
+    seal: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> bool:
     """Add a model to the settings file, or change it there.
 
@@ -73,6 +75,7 @@ def put_model(
         name: what requests carry.
         revise: from what stands there (nothing, for a new one) to what shall.
         default_for: keys of `DEFAULT_SETTINGS`.
+        seal: encrypts the secrets among its settings.
 
     Returns:
         Whether the file did not have it.
@@ -90,7 +93,7 @@ def put_model(
             raise TooManyModels(f"the settings file has {MOST_MODELS} models, which is the most")
         values = revise(known.unwrap() if known is not None else {})
         ModelSettings.model_validate(values)
-        models[name] = values
+        models[name] = seal(values)
         for kind in default_for:
             document[DEFAULT_SETTINGS[kind]] = name
     return known is None

@@ -9,11 +9,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from retinue.accounts.keys import Keys
 from retinue.model_settings import ModelSettings
 from retinue.settings import Settings
 
 from ..harness import OTHER_KEY, Api, Server, empty, serving
 from ..scripted import ScriptedUpstream
+from ..services import Provider, provider
 from ..webhooks import Receiver, receiving
 
 
@@ -51,6 +53,36 @@ async def api(server: Server) -> AsyncIterator[Api]:
     """A client with the first key."""
     async with aiohttp.ClientSession() as session:
         yield Api(session, server.url)
+
+
+@pytest.fixture
+def keys(server: Server) -> Keys:
+    """The application's API keys."""
+    return server.app.state.keys
+
+
+async def member(api: Api, keys: Keys, name: str, *scopes: str) -> Api:
+    """A client of a service account of the same project."""
+    return api.with_key((await keys.create(name, scopes=scopes or ("write",)))[0])
+
+
+@pytest.fixture
+async def ada(api: Api, keys: Keys) -> Api:
+    """Ada, who may write."""
+    return await member(api, keys, "Ada")
+
+
+@pytest.fixture
+async def bob(api: Api, keys: Keys) -> Api:
+    """Bob, who may write too."""
+    return await member(api, keys, "Bob")
+
+
+@pytest.fixture
+async def idp() -> AsyncIterator[Provider]:
+    """An OAuth provider, at which people sign in to services."""
+    async with provider() as made:
+        yield made
 
 
 @pytest.fixture

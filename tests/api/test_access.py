@@ -25,6 +25,8 @@ from .test_isolation import all_routes
 LOOKING = {("POST", "/v1/tokenize"), ("POST", "/v1/vector_stores/{vector_store_id}/search")}
 #: What changes where data go, or the secrets of other services: for administrators of a project.
 ADMINISTERED = ("/v1/connections", "/v1/connections/{connection_id}", "/v1/import")
+#: What only administrators of a project read.
+REPORTS = ("/v1/gpts/reports",)
 
 #: Codes of errors.
 NO_SCOPE, NO_CSRF = "missing_scope", "invalid_csrf_token"
@@ -34,11 +36,6 @@ _NOTICED = 3
 MakeKey = Callable[..., Awaitable[str]]
 #: The headers of a request that comes with a session.
 Headers = dict[str, str]
-
-
-@pytest.fixture
-def keys(server: Server) -> Keys:
-    return server.app.state.keys
 
 
 @pytest.fixture
@@ -124,12 +121,26 @@ async def test_no_route_opens_without_a_live_key(server: Server, keys: Keys, kin
 
 
 async def test_routes_that_need_no_key_say_so(server: Server) -> None:
-    assert [path for _, path, route in requests(server) if is_open(route)] == ["/v1/oauth/callback"]
+    # Browsers come back by the one, and the others are opened by the token in their path.
+    found = [path for _, path, route in requests(server) if is_open(route)]
+    by_token = [path for _, path, _ in requests(server) if path.startswith(("/v1/guest", "/v1/shares/"))]
+    assert [path for path in found if path not in by_token] == ["/v1/oauth/callback"]
+    assert [path for path in found if path in by_token] == by_token
+    assert (len(by_token), all("{token}" in path for path in by_token)) == (8, True)
+
+
+async def test_what_needs_no_key_answers_nothing_without_a_token(server: Server) -> None:
+    for method, path, route in requests(server):
+        if is_open(route) and "{token}" in path:
+            body = {"text": "Hello"} if method == "POST" else None
+            headers = {"authorization": f"Bearer {KEY}"}
+            async with aiohttp.request(method, server.url + address(path), json=body, headers=headers) as response:
+                assert response.status == 404, path
 
 
 async def test_who_may_only_look_changes_nothing(server: Server, key: MakeKey) -> None:
     for (method, path), answer in (await answers(server, await key("read"))).items():
-        looks = method == "GET" or (method, path) in LOOKING
+        looks = (method == "GET" or (method, path) in LOOKING) and path not in REPORTS
         allowed = looks and not path.startswith("/v1/organization/")
         assert (answer == NO_SCOPE) != allowed, (method, path, answer)
 
@@ -137,6 +148,7 @@ async def test_who_may_only_look_changes_nothing(server: Server, key: MakeKey) -
 async def test_who_may_write_does_not_administer(server: Server, key: MakeKey) -> None:
     for (method, path), answer in (await answers(server, await key("write"))).items():
         administered = method != "GET" and (path in ADMINISTERED or path.startswith("/v1/webhook_endpoints"))
+        administered = administered or path in REPORTS
         allowed = not administered and not path.startswith("/v1/organization/")
         assert (answer == NO_SCOPE) != allowed, (method, path, answer)
 
@@ -222,6 +234,8 @@ async def test_an_ended_session_opens_nothing(server: Server, kind: str) -> None
     elif kind == "password changed":
         await store.people.set_password(person, "another hash")
     elif kind == "deleted":
+        # Some owner is always left.
+        await store.people.add(NewPerson("Other", "other.owner@example.com", "owner"))
         await store.people.delete(person)
     else:
         token = "x" * 43

@@ -243,7 +243,9 @@ async def test_who_is_asked_for_what(api: Api, pets: Service, rule: str, asked: 
         "description": "One pet.",
         "operation": "GET /pets/{id}",
         "needs_consent": asked["getPet"],
+        "parameters": tools[0]["parameters"],
     }
+    assert "id" in tools[0]["parameters"]["properties"]
 
 
 # --- which operations

@@ -15,15 +15,11 @@ from retinue.store.database import Database
 
 from ..harness import KEY, Api, Json, Server, eventually
 from ..webhooks import Receiver
+from .extensions import post
 
 pytestmark = pytest.mark.settings(egress_allow=["127.0.0.1"])
 
 LOG = "/organization/audit_logs"
-
-
-@pytest.fixture
-def keys(server: Server) -> Keys:
-    return server.app.state.keys
 
 
 @pytest.fixture
@@ -42,10 +38,6 @@ async def entries(admin: Api, query: str = "") -> list[Json]:
     """The entries of the log, oldest first."""
     answer = await admin.call("GET", f"{LOG}?limit=100{query}", extension=True)
     return answer["data"][::-1]
-
-
-async def post(api: Api, path: str, body: Json | None = None) -> Json:
-    return await api.call("POST", path, body or {}, extension=True)
 
 
 def types(found: list[Json]) -> list[str]:

@@ -179,7 +179,7 @@ async def test_what_stops_a_run_stops_its_code(api: Api, server: Server, upstrea
     assert run["status"] == step["status"] == "expired"
     engine._settings = settings
     # With the thread its session goes, and so do files that nobody has asked to keep.
-    places = engine._toolbox._tools["code_interpreter"]._sandboxes._places
+    places = engine._toolbox._tools["code_interpreter"]._sessions._sandboxes._places
     (session,) = [place.session for place in places.values()]
     upstream.script(endless)
     async with api.open_stream(runs, body) as stream:

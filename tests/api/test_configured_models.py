@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomlkit
+from pydantic import SecretStr
 
+from retinue.inference.upstream_keys import opened, sealed
 from retinue.model_settings import DEFAULT_EMBEDDING_MODEL
+from retinue.settings import Settings
 
-from ..harness import Api, Json, Server
+from ..dump import files_with
+from ..harness import Api, Json, Server, eventually
 from ..scripted import Reply, ScriptedUpstream
+from .extensions import get, post
 
 MODELS = "/organization/models"
 NOWHERE = "http://127.0.0.1:9/v1"
@@ -24,16 +30,15 @@ async def admin(server: Server, api: Api) -> Api:
     return api.with_key(value)
 
 
-async def post(api: Api, path: str, body: Json | None = None) -> Json:
-    return await api.call("POST", path, body or {}, extension=True)
-
-
-async def get(api: Api, path: str) -> Json:
-    return await api.call("GET", path, extension=True)
-
-
 def in_file(folder: Path) -> Json:
-    return tomllib.loads((folder / "retinue.toml").read_text("utf-8"))
+    """What the file has, with its keys as they are sent."""
+    found = tomllib.loads((folder / "retinue.toml").read_text("utf-8"))
+    for model in found.get("models", {}).values():
+        for server in (model, *model.get("upstreams", ())):
+            if "api_key" in server:
+                assert server["api_key"].startswith("sealed:")
+                server["api_key"] = opened(SecretStr(server["api_key"]), Settings(data=folder))
+    return found
 
 
 async def test_a_model_is_added_answers_at_once_and_is_removed(
@@ -48,7 +53,10 @@ async def test_a_model_is_added_answers_at_once_and_is_removed(
     upstream.script(Reply(text="Hello"))
     answer = await api.post("/chat/completions", {"model": "default", "messages": [{"role": "user", "content": "Hi"}]})
     assert answer["choices"][0]["message"]["content"] == "Hello"
+    assert upstream.request_headers[-1]["authorization"] == "Bearer sk-upstream-secret"
     file = tmp_path / "retinue.toml"
+    assert in_file(tmp_path)["models"]["added"]["api_key"] == "sk-upstream-secret"
+    assert not files_with(tmp_path, "sk-upstream-secret")
     assert file.read_text("utf-8").startswith("# mine\nport = 9\n")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     for path in (MODELS, f"{MODELS}/added"):
@@ -83,6 +91,44 @@ async def test_what_is_not_sent_stays_and_a_key_goes_to_no_other_address(admin: 
     shown = await post(admin, MODELS, {"name": "m", "base_url": "http://127.0.0.1:7/v1"})
     assert [one["has_api_key"] for one in shown["servers"]] == [False]
     assert in_file(tmp_path)["models"]["m"] == {"base_url": "http://127.0.0.1:7/v1", "context_length": 8000}
+
+
+async def test_a_key_that_a_person_has_written_stays_legible_until_the_model_is_changed(
+    admin: Api, api: Api, tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    file, ask = tmp_path / "retinue.toml", {"model": "mine", "messages": [{"role": "user", "content": "Hi"}]}
+    file.write_text(f'[models.mine]\nbase_url = "{upstream.base_url}"\napi_key = "sk-by-hand"\n', "utf-8")
+    await post(admin, MODELS, {"name": "other", "base_url": NOWHERE})
+    assert "sk-by-hand" in file.read_text("utf-8")
+    for change in ({}, {"context_length": 4096}, {"context_length": 8000}):
+        if change:
+            await post(admin, MODELS, {"name": "mine", **change})
+            assert "sk-by-hand" not in file.read_text("utf-8")
+        await api.post("/chat/completions", ask)
+        assert upstream.request_headers[-1]["authorization"] == "Bearer sk-by-hand"
+    assert in_file(tmp_path)["models"]["mine"]["api_key"] == "sk-by-hand"
+
+
+async def test_a_key_of_another_installation_is_told_and_harms_no_other_server(
+    admin: Api, api: Api, tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    strange = sealed({"base_url": upstream.base_url, "api_key": "sk-1"}, Settings(secret_key="k" * 32))
+    toml = tomlkit.dumps({"models": {"strange": strange, "two": {"upstreams": [strange, {**strange, "tier": 1}]}}})
+    (tmp_path / "retinue.toml").write_text(toml, "utf-8")
+    two = [{"base_url": NOWHERE}, {"base_url": upstream.base_url, "tier": 1, "api_key": "sk-2"}]
+    found = await eventually(lambda: get(admin, MODELS), lambda now: "strange" in [one["id"] for one in now["data"]])
+    assert next(one for one in found["data"] if one["id"] == "strange")["servers"][0]["has_api_key"]
+    ask = {"model": "strange", "messages": [{"role": "user", "content": "Hi"}]}
+    answer = await api.request("POST", "/chat/completions", ask)
+    assert answer.status == 502
+    assert "encrypted with another `secret_key`" in answer.body["error"]["message"]
+    assert not upstream.requests
+    shown = await post(admin, MODELS, {"name": "two", "upstreams": two})
+    assert [one["has_api_key"] for one in shown["servers"]] == [False, True]
+    await api.post("/chat/completions", {**ask, "model": "two"})
+    await post(admin, MODELS, {"name": "strange", "api_key": "sk-3"})
+    await api.post("/chat/completions", ask)
+    assert upstream.request_headers[-1]["authorization"] == "Bearer sk-3"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +218,9 @@ async def test_a_pattern_is_not_asked_but_what_fits_it(admin: Api, upstream: Scr
 
 @pytest.mark.settings(search_key="sk-search-secret", max_webhooks=7)
 async def test_settings_are_told_without_secrets(admin: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "retinue.toml").write_text("max_queued_messages = 100\n", "utf-8")
+    # With the model: it is what counts once the server has seen that there is a file.
+    written = 'max_queued_messages = 100\n[models.scripted]\nbase_url = "http://127.0.0.1:9/v1"\n'
+    (tmp_path / "retinue.toml").write_text(written, "utf-8")
     monkeypatch.setenv("RETINUE_PORT", "8000")
     found = await get(admin, "/organization/settings")
     assert found["file"] == str(tmp_path / "retinue.toml")

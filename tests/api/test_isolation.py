@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from ..harness import Api, Server, function
+from ..harness import Api, Server, eventually, function
 from ..scripted import Call, Reply, ScriptedUpstream
 
 #: Bodies of the routes that need one to get as far as the object.
@@ -25,6 +25,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "modify_chat_completion": {"metadata": {}},
     "test_webhook_endpoint": {"event_type": "file.created"},
     "modify_webhook_endpoint_status": {"enabled": False},
+    "report_gpt": {"reason": "spam"},
+    "review_gpt": {"rating": 5},
+    "approve_command": {"decision": "once"},
+    "tell_agent": {"text": "x"},
+    "create_gpt_feedback": {"thread_id": "{thread_id}", "message_id": "{message_id}", "rating": "up"},
 }
 
 
@@ -70,23 +75,76 @@ async def store_of_files(api: Api) -> dict[str, str]:
     return {"file_id": file, "vector_store_id": store, "batch_id": batch["id"], "upload_id": upload["id"]}
 
 
+async def published_gpt(api: Api, reader: Api) -> dict[str, str]:
+    """The ids of a GPT in the store, of a link to it, and of what `reader`, another key, has said of it."""
+
+    async def post(client: Api, path: str, body: Any) -> dict[str, Any]:
+        return await client.call("POST", path, body, extension=True)
+
+    gpt = await post(api, "/gpts", {"name": "Ours"})
+    path = f"/gpts/{gpt['id']}"
+    await post(api, f"{path}/publish", {"visibility": "store"})
+    link = await post(api, f"{path}/links", {"name": "Guests"})
+    thread = await reader.thread("Hello")
+    run = await reader.post(f"/threads/{thread}/runs", {"assistant_id": f"gpt:{gpt['slug']}"})
+    assert (await reader.until(run))["status"] == "completed"
+    answer = (await reader.messages(thread))[-1]["id"]
+    said = {"thread_id": thread, "message_id": answer, "rating": "up"}
+    feedback = await post(reader, f"{path}/feedback", said)
+    review = await post(reader, f"{path}/reviews", {"rating": 4})
+    report = await post(reader, f"{path}/reports", {"reason": "spam"})
+    return {
+        "gpt_id": gpt["id"],
+        "number": "1",
+        "link_id": link["id"],
+        "feedback_id": feedback["id"],
+        "review_id": review["id"],
+        "report_id": report["id"],
+    }
+
+
+async def delivered(api: Api, endpoint: str) -> str:
+    """The id of a delivery to a webhook endpoint that is told of files."""
+    path = f"/webhook_endpoints/{endpoint}"
+    await api.file()
+    found = await eventually(
+        lambda: api.call("GET", f"{path}/deliveries", extension=True), lambda deliveries: deliveries["data"]
+    )
+    return found["data"][0]["event"]["id"]
+
+
+@pytest.mark.settings(egress_allow=["127.0.0.1"])
 async def test_another_project_sees_404_everywhere(
     server: Server, api: Api, other: Api, upstream: ScriptedUpstream
 ) -> None:
     upstream.script(Reply(text="Hello"))
     body = {"model": "scripted", "messages": [{"role": "user", "content": "Hi"}], "store": True}
-    kept = {"completion_id": (await api.post("/chat/completions", body))["id"]}
-    connection = await api.call("POST", "/connections", {"type": "mcp", "url": "http://8.8.8.8/mcp"}, extension=True)
+    completion = await api.request("POST", "/chat/completions", body)
+    kept = {"completion_id": completion.body["id"], "request_id": completion.headers["x-request-id"]}
+    noted = f"/request_logs/{kept['request_id']}"
+    await eventually(lambda: api.request("GET", noted, extension=True), lambda answer: answer.status == 200)
+    connection = await api.call(
+        "POST", "/connections", {"type": "mcp", "url": "http://127.0.0.1:9999/mcp"}, extension=True
+    )
     kept["connection_id"] = connection["id"]
-    hook = {"name": "x", "url": "https://8.8.8.8/", "event_types": ["*"]}
+    hook = {"name": "x", "url": "http://127.0.0.1:9999/", "event_types": ["*"]}
     endpoint = await api.call("POST", "/webhook_endpoints", hook, extension=True)
-    kept |= {"webhook_endpoint_id": endpoint["id"], "delivery_id": "evt_x"}
+    kept |= {"webhook_endpoint_id": endpoint["id"], "delivery_id": await delivered(api, endpoint["id"])}
+    reader, _ = await server.app.state.keys.create("reader")
+    kept |= await published_gpt(api, api.with_key(reader))
     ids = {**await waiting_run(api, upstream), **await store_of_files(api), **kept}
-    # What is the organization's is of no project: test_access.py.
+    share = await api.call("POST", f"/threads/{ids['thread_id']}/shares", extension=True)
+    ids["share_id"] = share["id"]
+    agent = await api.call("POST", "/agents", {"goals": ["x"], "limits": {"cycles": 1}}, extension=True)
+    ids |= {"agent_id": agent["id"], "name": "tool"}
+    # What is the organization's is of no project: test_access.py. Links are for everybody: test_shares.py.
     named = [
         route
         for route in routes(server.app)
-        if ("_id}" in route[1] or route[2] in BODIES) and not route[1].startswith("/v1/organization/")
+        if ("_id}" in route[1] or route[2] in BODIES)
+        and not route[1].startswith(("/v1/organization/", "/v1/shares/", "/v1/guest/"))
+        # Templates are everybody's.
+        and route[2] != "install_gpt_template"
     ]
     assert len(named) >= 46
     for method, path, name in named:
@@ -95,6 +153,14 @@ async def test_another_project_sees_404_everywhere(
             body = {"assistant_id": ids["assistant_id"]}
         error = await other.refused(method, path.removeprefix("/v1").format(**ids), body, status=404)
         assert error["message"].startswith("No "), (method, path)
+    # What the others could not touch is there for its own.
+    gpt, hook = f"/gpts/{ids['gpt_id']}", f"/webhook_endpoints/{ids['webhook_endpoint_id']}"
+    for path, key in ((f"{gpt}/links", "link_id"), (f"{gpt}/feedback", "feedback_id"), (f"{gpt}/reviews", "review_id")):
+        listed = await api.call("GET", path, extension=True)
+        assert ids[key] in [one["id"] for one in listed["data"]], path
+    (report,) = (await api.call("GET", "/gpts/reports", extension=True))["data"]
+    assert (report["id"], report["status"]) == (ids["report_id"], "open")
+    assert ids["delivery_id"] in str(await api.call("GET", f"{hook}/deliveries", extension=True))
     unharmed = await api.get(f"/threads/{ids['thread_id']}/runs/{ids['run_id']}")
     assert unharmed["status"] == "requires_action"
 
@@ -136,9 +202,10 @@ async def test_paths_that_mix_objects_are_404(api: Api, upstream: ScriptedUpstre
     ["", "Bearer", "Bearer ", "Bearer wrong", "Basic sk-test-first-key", "sk-test-first-key", "Bearer \u00e9\u00ff"],
 )
 async def test_every_route_needs_a_key(server: Server, api: Api, authorization: str) -> None:
-    for method, path, name in routes(server.app):
-        if name == "finish_sign_in":
-            continue  # people's browsers have no key: test_access.py
+    for route in all_routes(server.app.routes):
+        path, method = route.path, min(route.methods)
+        if not path.startswith("/v1/") or (route.openapi_extra or {}).get("security") == []:
+            continue  # what needs no key says so: test_access.py
         path = path.removeprefix("/v1").replace("{model:path}", "scripted").replace("{", "").replace("}", "")
         answer = await api.request(method, path, data=b"not json", headers={"authorization": authorization})
         assert answer.status == 401, (method, path)

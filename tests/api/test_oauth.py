@@ -7,7 +7,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from yarl import URL
 
 from retinue.accounts.sessions import csrf_token
@@ -16,28 +15,18 @@ from retinue.store.people import Membership, NewPerson
 
 from ..harness import Api, Json, Server, run_path
 from ..scripted import Call, Reply, ScriptedUpstream
-from ..services import CONNECTIONS, Got, Provider, Service, action, connect, document, provider, service
+from ..services import CONNECTIONS, Provider, Service, action, connect, document, service
 
 pytestmark = pytest.mark.settings(egress_allow=["127.0.0.1"], public_url="https://retinue.example")
 PATHS: Json = {"/me": {"get": {"operationId": "whoami"}, "post": {"operationId": "rename"}}}
 
 
 @pytest.fixture
-async def idp() -> AsyncIterator[Provider]:
-    async with provider() as made:
-        yield made
-
-
-@pytest.fixture
 async def me(idp: Provider) -> AsyncIterator[Service]:
     """A service that says who asks, by the provider's tokens."""
 
-    def answer(got: Got) -> web.Response:
-        user = idp.valid.get(got.headers.get("authorization", "").removeprefix("Bearer "))
-        return web.json_response({"you": user}) if user else web.Response(status=401)
-
     async with service() as made:
-        made.answer = answer
+        made.answer = idp.who_asks("you")
         yield made
 
 

@@ -46,3 +46,28 @@ async def test_grants_consents_and_files_from_before_ownership(older: str, monke
             ("conn_a.call", whose_consent(named("ann")))
         ]
         assert connection.execute("select uploaded_by from files").fetchall() == [(None,)]
+
+
+async def test_sessions_and_workspaces_from_before_agents_were_on_the_books(
+    older: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = migrate.available()
+    with monkeypatch.context() as before:
+        before.setattr(migrate, "available", lambda: [one for one in known if one[0] < 30])
+        await migrate.migrate(older)
+    with psycopg.connect(older, autocommit=True) as connection:
+        connection.execute("insert into threads (id, project_id, body) values ('thread_a', 'proj_a', '{}')")
+        connection.execute("insert into code_sessions (thread_id, begun_at) values ('thread_a', now())")
+        connection.execute(
+            """insert into agents (id, project_id, root_id, key_id, user_id, body)
+            values ('agent_a', 'proj_a', 'agent_a', '', '', '{"status": "paused"}')"""
+        )
+        connection.execute(
+            "insert into agent_files (project_id, agent_id, path, content) values ('proj_a', 'agent_a', 'a', '')"
+        )
+        await migrate.migrate(older)
+        assert connection.execute("select thread_id, agent_id from code_sessions").fetchall() == [("thread_a", None)]
+        # Nobody knows who has written it: it counts as given.
+        assert connection.execute("select made_by from agent_files").fetchall() == [("",)]
+        connection.execute("delete from threads")
+        assert connection.execute("select from code_sessions").fetchall() == []

@@ -81,7 +81,7 @@ async def person(server: Server, email: str = "ada@example.com") -> str:
 
 async def test_people_go_on_where_they_wanted(server: Server, provider: str, browser: Browser) -> None:
     await person(server)
-    for wanted, onward in (("/account?lang=zh", "/account?lang=zh"), ("//evil.example", "/account")):
+    for wanted, onward in (("/account?lang=zh", "/account?lang=zh"), ("//evil.example", "/")):
         await say(provider, claims=ADA)
         shown = (await browser.get("/sign-in?" + urlencode({"next": wanted}))).text
         (begin,) = re.findall(r'href="(/sign-in/provider[^"]*)"', shown)
@@ -90,7 +90,7 @@ async def test_people_go_on_where_they_wanted(server: Server, provider: str, bro
     # Whoever writes the address of the provider themselves gets no further.
     await say(provider, claims=ADA)
     begin = "/sign-in/provider?" + urlencode({"next": "//evil.example"})
-    assert (await browser.get(await come_back(browser, begin))).location == "/account"
+    assert (await browser.get(await come_back(browser, begin))).location == "/"
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
@@ -100,13 +100,13 @@ async def test_people_are_known_by_a_verified_address_and_then_by_the_subject(
     known = await person(server)
     assert 'href="/sign-in/provider"' in (await browser.get("/sign-in")).text
     page = await sign_in(browser, provider, claims=ADA, method=method)
-    assert page.location == "/account"
+    assert page.location == "/"
     assert "retinue_sign_in" not in browser.cookies
     assert "Ada" in (await browser.get("/account")).text
     assert (await browser.api("GET", "/organization/users"))[1]["data"][0]["id"] == known
     # The address may change at the provider; the subject stays.
     async with browsing(server.url) as elsewhere:
-        assert (await sign_in(elsewhere, provider, claims=ADA | {"email": "new@example.com"})).location == "/account"
+        assert (await sign_in(elsewhere, provider, claims=ADA | {"email": "new@example.com"})).location == "/"
         assert "ada@example.com" in (await elsewhere.get("/account")).text
 
 
@@ -127,14 +127,14 @@ async def test_people_who_are_not_known_are_refused(
 
 async def test_whoever_is_invited_comes_in(server: Server, provider: str, browser: Browser) -> None:
     invite, _ = await server.app.state.people.invite("ada@example.com", "reader", None)
-    assert (await sign_in(browser, provider, claims=ADA)).location == "/account"
+    assert (await sign_in(browser, provider, claims=ADA)).location == "/"
     assert (await server.app.state.store.invites.get(invite.id)).status == "accepted"
     assert (await browser.api("POST", "/threads", {}))[0] == 200
 
 
 @pytest.mark.settings(oidc_domains=["example.com"])
 async def test_an_allowed_domain_needs_no_invite(server: Server, provider: str, browser: Browser) -> None:
-    assert (await sign_in(browser, provider, claims=ADA)).location == "/account"
+    assert (await sign_in(browser, provider, claims=ADA)).location == "/"
     found = (await server.app.state.store.members.page(DEFAULT_PROJECT, limit=9, after=None)).rows
     assert [(one.email, one.role) for one in found] == [("Ada@Example.com", "member")]
     async with browsing(server.url) as other:
@@ -186,7 +186,7 @@ async def test_what_another_browser_began_is_refused(server: Server, provider: s
         await come_back(other)
         assert (await other.get(address)).status == 401
         assert "retinue_session" not in other.cookies
-    assert (await browser.get(address)).location == "/account"
+    assert (await browser.get(address)).location == "/"
     # A code is good once, and so is what the browser began.
     assert (await browser.get(address)).status == 401
 

@@ -16,7 +16,7 @@ from argon2 import PasswordHasher, Type
 from retinue.accounts import passwords
 from retinue.accounts.keys import Keys
 from retinue.accounts.people import People, first_link
-from retinue.errors import AuthenticationFailed
+from retinue.errors import AuthenticationFailed, InvalidRequest
 from retinue.settings import Settings
 from retinue.store.accounts import DEFAULT_PROJECT
 from retinue.store.people import NewPerson
@@ -52,7 +52,7 @@ async def owner(server: Server, settings: Settings, browser: Browser) -> Browser
     assert link
     page = await browser.get(link)
     page = await browser.send(page, "/welcome", name="Ada <b>", email="ada@example.com", password=PASSWORD)
-    assert page.location == "/account"
+    assert page.location == "/start"
     return browser
 
 
@@ -76,6 +76,7 @@ async def test_users_by_the_official_client(server: Server, admin: openai.AsyncO
     assert (await users.retrieve(made[0])).role == "reader"
     assert (await users.update(made[0], role="owner")).role == "owner"
     assert (await users.update(made[0])).role == "owner"
+    await store.people.add(NewPerson("Cy", "cy@example.com", "owner"))
     assert (await users.delete(made[0])).deleted
     for call in (users.retrieve(made[0]), users.delete(made[0]), users.update(made[0], role="reader")):
         with pytest.raises(openai.NotFoundError):
@@ -140,6 +141,7 @@ async def test_the_first_owner_comes_by_a_link_that_is_good_once(
     shown = (await owner.get("/account")).text
     assert "Ada &lt;b&gt;" in shown
     assert "<b>" not in shown
+    assert '<a href="/">Back to the studio</a>' in shown
     assert await first_link(server.app.state.store, settings) is None
 
 
@@ -176,7 +178,7 @@ async def test_an_invite_is_accepted_once(server: Server, owner: Browser) -> Non
         page = await bob.get(link)
         # The address is the invite's, whatever the form says.
         fields = {"name": "Bob", "email": "eve@example.com", "password": PASSWORD}
-        assert (await bob.send(page, "/welcome", **fields)).location == "/account"
+        assert (await bob.send(page, "/welcome", **fields)).location == "/start"
         assert (await bob.send(page, "/welcome", **fields)).status == 401
         assert "bob@example.com" in (await bob.get("/account")).text
         assert (await bob.api("POST", "/assistants", {"model": "scripted"}))[0] == 200
@@ -197,14 +199,14 @@ async def test_an_invite_that_was_withdrawn_is_not_good(server: Server, owner: B
 
 
 async def test_signing_in_and_out(server: Server, owner: Browser) -> None:
-    assert (await owner.get("/sign-in")).location == "/account"
+    assert (await owner.get("/sign-in")).location == "/"
     before = owner.cookies["retinue_session"]
     page = await owner.get("/account")
     assert (await owner.send(page, "/sign-out")).location == "/sign-in"
     assert "retinue_session" not in owner.cookies
     assert (await owner.get("/account")).location == "/sign-in"
     assert (await owner.get("/account", cookie=f"retinue_session={before}")).location == "/sign-in"
-    assert (await owner.sign_in(" ADA@example.com", PASSWORD)).location == "/account"
+    assert (await owner.sign_in(" ADA@example.com", PASSWORD)).location == "/"
     assert (await owner.api("GET", "/assistants"))[0] == 200
 
 
@@ -225,12 +227,12 @@ async def test_nobody_is_sent_to_another_server(server: Server, owner: Browser) 
     hosts = ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "javascript:x"]
     for elsewhere in [*hosts, "account", "/a\\b", "/é", "/" + "x" * 2000, "/\r\nset-cookie: a=b", "/ /", ""]:
         query = urlencode({"next": elsewhere})
-        assert (await owner.get(f"/sign-in?{query}")).location == "/account"
+        assert (await owner.get(f"/sign-in?{query}")).location == "/"
         await owner.send(await owner.get("/account"), "/sign-out")
         page = await owner.get(f"/sign-in?{query}")
         assert "next" not in page.form("/sign-in")
         sent = await owner.send(page, "/sign-in", email="ada@example.com", password=PASSWORD, next=elsewhere)
-        assert sent.location == "/account"
+        assert sent.location == "/"
 
 
 async def test_password_managers_know_whose_password_is_changed(owner: Browser) -> None:
@@ -353,7 +355,7 @@ async def test_another_password_ends_all_other_sessions_on_every_server(
         # Sooner than a session is believed.
         assert time.monotonic() - began < 4
         assert (await there.sign_in("ada@example.com", PASSWORD)).status == 401
-        assert (await there.sign_in("ada@example.com", "another " + PASSWORD)).location == "/account"
+        assert (await there.sign_in("ada@example.com", "another " + PASSWORD)).location == "/"
 
 
 async def test_a_password_that_is_changed_meanwhile_opens_nothing(
@@ -403,6 +405,19 @@ async def test_another_role_counts_at_once(server: Server, owner: Browser, peopl
         await eventually(lambda: bob.api("GET", "/assistants", **cookie), lambda answer: answer[0] == 200)
         await owner.api("DELETE", f"/organization/projects/{DEFAULT_PROJECT}/users/{person.id}")
         await eventually(lambda: bob.api("GET", "/assistants", **cookie), lambda answer: answer[0] == 403)
+
+
+async def test_some_owner_is_always_left(server: Server, owner: Browser, people: People) -> None:
+    (ada,) = (await owner.api("GET", "/organization/users"))[1]["data"]
+    path = f"/organization/users/{ada['id']}"
+    for refused in (("POST", path, {"role": "reader"}), ("DELETE", path)):
+        status, body = await owner.api(*refused)
+        assert (status, body["error"]["code"]) == (400, "last_owner")
+    assert (await owner.api("POST", path, {"role": "owner"}))[0] == 200
+    bob = await server.app.state.store.people.add(NewPerson("Bob", "bob@example.com", "owner"))
+    both = [server.app.state.store.people.set_role(person, "reader") for person in (ada["id"], bob.id)]
+    ended = await asyncio.gather(*both, return_exceptions=True)
+    assert sorted(isinstance(one, InvalidRequest) for one in ended) == [False, True]
 
 
 @pytest.mark.settings(session_idle=2)
@@ -456,7 +471,9 @@ async def test_without_pages_only_the_api_is_served(browser: Browser, api: Api) 
 # --- the audit log
 
 
-async def test_what_people_do_stands_in_the_audit_log(admin: openai.AsyncOpenAI, owner: Browser) -> None:
+async def test_what_people_do_stands_in_the_audit_log(
+    server: Server, admin: openai.AsyncOpenAI, owner: Browser
+) -> None:
     organization = admin.admin.organization
     (ada,) = [one.id async for one in await organization.users.list()]
     await owner.send(await owner.get("/account"), "/sign-out")
@@ -471,6 +488,7 @@ async def test_what_people_do_stands_in_the_audit_log(admin: openai.AsyncOpenAI,
     await users.delete(ada, project_id=project)
     await organization.projects.rate_limits.update_rate_limit("rl-*", project_id=project, max_requests_per_1_minute=9)
     await organization.projects.spend_limit.update(project, threshold_amount=500, currency="USD", interval="month")
+    await server.app.state.store.people.add(NewPerson("Cy", "cy@example.com", "owner"))
     await organization.users.update(ada, role="reader")
     await organization.users.delete(ada)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from retinue.api.confidential import CONCERNED
 from retinue.runs.guard import CHINESE_GUARD, GUARD
 from retinue.runs.leaks import CHINESE_NOTICE, NOTICE
 
@@ -425,3 +427,30 @@ async def test_a_stream_is_not_held_up(user: Api, made: Json, upstream: Scripted
         go_on.set()
         rest = await response.text()
     assert "thread.run.completed" in rest
+
+
+async def test_every_route_that_takes_files_is_looked_into(server: Server) -> None:
+    document = server.app.openapi()
+    schemas = document["components"]["schemas"]
+
+    def names(schema: Any, seen: frozenset[str] = frozenset()) -> set[str]:
+        """The names of all fields in a schema."""
+        if isinstance(schema, list):
+            return {name for one in schema for name in names(one, seen)}
+        if not isinstance(schema, dict):
+            return set()
+        reference = str(schema.get("$ref", "")).rpartition("/")[2]
+        found = names(schemas[reference], seen | {reference}) if reference and reference not in seen else set[str]()
+        inner = {name for key, value in schema.items() if key != "$ref" for name in names(value, seen)}
+        return found | inner | set(schema.get("properties", ()))
+
+    files = re.compile(r"(file|vector_store)_ids?|knowledge|picture")
+    taking = {
+        path
+        for path, operations in document["paths"].items()
+        if path.startswith("/v1/")
+        for operation in operations.values()
+        if any(map(files.fullmatch, names(operation.get("requestBody", {}))))
+    }
+    assert {"/v1/agents", "/v1/gpts", "/v1/threads", "/v1/assistants"} <= taking
+    assert {path for path in taking if not path.startswith(CONCERNED)} == set()

@@ -8,11 +8,11 @@ from typing import Any
 import openai
 import pytest
 
-from retinue.accounts.keys import Caller, Keys
-from retinue.errors import RateLimited
+from retinue.accounts.keys import Keys
 from retinue.settings import Settings
 from retinue.store.accounts import DEFAULT_PROJECT
 
+from ..browser import new_owner, signed_in
 from ..harness import KEY, Answer, Api, Server, eventually, serving
 
 LIMITS = f"/organization/projects/{DEFAULT_PROJECT}/rate_limits"
@@ -115,17 +115,29 @@ async def test_tokens_of_a_day(api: Api) -> None:
     assert answer.headers["x-ratelimit-limit-tokens"] == "1000"
 
 
-async def test_a_person_has_one_bucket_for_all_keys(server: Server, admin: Api) -> None:
+async def test_a_person_has_one_bucket_for_all_sessions(server: Server, api: Api, admin: Api) -> None:
     await set_limits(admin, each_user={"max_requests_per_1_day": 2})
-    limits = server.app.state.limits
     await asyncio.sleep(0.2)
-    ada = [Caller(DEFAULT_PROJECT, f"key_{number}", user="user_ada") for number in range(3)]
-    await limits.admit(ada[0], "scripted", 1)
-    await limits.admit(ada[1], "scripted", 1)
-    with pytest.raises(RateLimited, match="for user user_ada on requests per day"):
-        await limits.admit(ada[2], "scripted", 1)
-    await limits.admit(Caller(DEFAULT_PROJECT, "key_0", user="user_bob"), "scripted", 1)
-    await limits.admit(Caller("proj_other", "key_x", user="user_ada"), "scripted", 1)
+    ada, bob = await new_owner(server, "ada"), await new_owner(server, "bob")
+    other = await server.app.state.store.accounts.add_project("Other")
+    async with signed_in(server, ada) as one, signed_in(server, ada) as two, signed_in(server, bob) as bobs:
+        assert (await one.api("POST", "/chat/completions", CHAT))[0] == 200
+        # A run is another call of the same person.
+        assistant = await api.assistant()
+        body = {"assistant_id": assistant, "thread": {"messages": CHAT["messages"]}}
+        status, run = await two.api("POST", "/threads/runs", body)
+        assert (status, (await api.until(run))["status"]) == (200, "completed")
+        for browser in (one, two):
+            status, answer = await browser.api("POST", "/chat/completions", CHAT)
+            message = f"Rate limit reached for user {ada} on requests per day: Limit 2, Used 2"
+            assert (status, answer["error"]["message"][: len(message)]) == (429, message)
+        status, run = await two.api("POST", "/threads/runs", body)
+        assert (await api.until(run))["last_error"]["code"] == "rate_limit_exceeded"
+        # Another person, another project, and keys are not concerned.
+        assert (await bobs.api("POST", "/chat/completions", CHAT))[0] == 200
+        elsewhere = {"openai-project": other.id}
+        assert (await one.api("POST", "/chat/completions", CHAT, **elsewhere))[0] == 200
+        assert await passes(api, 3) == [200] * 3
 
 
 async def test_a_model_has_a_bucket_of_its_own(admin: Api, api: Api) -> None:

@@ -11,8 +11,12 @@ from retinue.accounts.keys import Keys
 from retinue.store.accounts import DEFAULT_PROJECT
 from retinue.store.store import Store
 
+from .. import webhooks
 from ..harness import Api, Json, Server, function
 from ..scripted import Call, Reply, ScriptedUpstream
+from ..webhooks import Receiver
+from . import test_agents as agents
+from .test_agents import DONE, thinks
 
 RULES = f"/organization/projects/{DEFAULT_PROJECT}/retention"
 DAY = 86_400
@@ -75,6 +79,7 @@ async def test_rules_are_shown_and_changed(api: Api, admin: Api) -> None:
         "file_days": None,
         "file_purposes": {},
         "completion_days": None,
+        "agent_days": None,
     }
     assert await rules(admin, thread_idle_days=30, file_purposes={"vision": 7}) == {
         **before,
@@ -100,6 +105,7 @@ async def test_rules_are_shown_and_changed(api: Api, admin: Api) -> None:
         {"file_days": "7"},
         {"file_purposes": {"secrets": 7}},
         {"completion_days": 1.5},
+        {"agent_days": 0},
         {"usage_days": 1},
     ],
 )
@@ -229,3 +235,54 @@ async def test_many_threads_go_in_several_steps(api: Api, admin: Api, store: Sto
     assert rows[0][0] == 70
     await sweep(store)
     assert (await store.database.rows("select count(*) from threads", {}))[0][0] == 0
+
+
+@pytest.mark.settings(egress_allow=["127.0.0.1"])
+async def test_agents_that_have_ended_go_and_others_stay(
+    api: Api, admin: Api, store: Store, upstream: ScriptedUpstream, receiver: Receiver
+) -> None:
+    endpoint = await webhooks.create(api, receiver.url, ["agent.completed"])
+
+    def decide(request: Json) -> Reply:
+        said = "".join(message["content"] for message in request["messages"])
+        if "1. Ask." in said:
+            return thinks("delete_file", file="a")
+        return DONE if "Result of" in said else thinks("write_to_file", file="a", text="x")
+
+    upstream.default = decide
+
+    async def made(days: float, *statuses: str, **fields: Any) -> str:
+        agent = await agents.until(api, await agents.begin(api, **fields), *statuses)
+        for cycle in await agents.cycles(api, agent):
+            if cycle["completed_at"]:
+                await age(store, "agent_cycles", cycle["id"], days, "completed_at")
+        ended = ("completed_at",) if agent["completed_at"] else ()
+        await age(store, "agents", agent["id"], days, "created_at", *ended)
+        return agent["id"]
+
+    old = await made(8, "completed")
+    spent = await made(8, "incomplete", limits={"cycles": 1})
+    fresh = await made(6.9, "completed")
+    waiting = await made(8, "requires_action", goals=["Ask."])
+    # Somebody asked it to go on not long ago.
+    resumed = await made(8, "incomplete", limits={"cycles": 1})
+    await agents.post(api, f"/agents/{resumed}", {"limits": {}})
+    await agents.post(api, f"/agents/{resumed}/resume")
+    await agents.until(api, {"id": resumed}, "completed")
+    # It has ended, but not what it has started.
+    parent = await made(8, "completed")
+    await store.database.execute(
+        "update agents set parent_id = %(parent)s, root_id = %(parent)s where id = %(id)s",
+        {"parent": parent, "id": await made(8, "requires_action", goals=["Ask."])},
+    )
+    await webhooks.settled(api, endpoint, 4)
+    await rules(admin, agent_days=7)
+    await sweep(store)
+    left = {one["id"] for one in (await agents.get(api, "/agents"))["data"]}
+    assert {fresh, waiting, resumed, parent} <= left
+    assert {old, spent}.isdisjoint(left)
+    assert (
+        await store.database.rows("select from agent_files where agent_id = any(%(ids)s)", {"ids": [old, spent]}) == []
+    )
+    told = {one["event"]["data"]["id"] for one in await webhooks.deliveries(api, endpoint)}
+    assert told == {fresh, resumed, parent}

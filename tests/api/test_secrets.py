@@ -79,8 +79,17 @@ async def test_no_secret_is_stored_as_it_is(
     token = "token-of-somebody-77c1"
     await store.connections.grant(DEFAULT_PROJECT, connection, "name:somebody", store.secrets.seal(token.encode()), 60)
     secrets.append(token)
+    shared = await post(api, f"/threads/{await api.thread('Hello')}/shares", {})
+    secrets.append(shared["url"].rpartition("/")[2])
 
-    assert len(secrets) == 23
+    of_models = ["sk-of-the-model-91ce", "sk-of-its-server-4b0d"]
+    upstreams = [{"base_url": "http://127.0.0.1:9/v1", "api_key": of_models[1]}, {"base_url": "http://127.0.0.1:8/v1"}]
+    added = {"name": "added", "api_key": of_models[0], "upstreams": upstreams}
+    await post(admin, "/organization/models", added)
+    assert "[models.added]" in (settings.data / "retinue.toml").read_text("utf-8")
+    secrets += of_models
+
+    assert len(secrets) == 26
     assert all(len(secret) > 15 for secret in secrets)
     kept = {name for name, _ in rows(postgres)}
     assert kept >= {"connections", "grants", "sign_ins", "webhook_endpoints", "api_keys", "audit_log"}

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from ..contract.spec import validate
-from ..harness import Api, Json
+from ..harness import Api, Json, Server
 
 
 async def listed(api: Api, **parameters: str) -> list[str]:
@@ -15,7 +15,8 @@ async def listed(api: Api, **parameters: str) -> list[str]:
     body = await api.call("GET", "/threads?" + urlencode(parameters), extension=True)
     assert set(body) == {"object", "data", "first_id", "last_id", "has_more"}
     for thread in body["data"]:
-        validate("ThreadObject", thread)
+        assert ("last_used_at" in thread) == (parameters.get("sort") == "last_used_at")
+        validate("ThreadObject", {key: value for key, value in thread.items() if key != "last_used_at"})
     return [thread["id"] for thread in body["data"]]
 
 
@@ -132,6 +133,44 @@ async def test_every_part_of_a_message_is_searched(api: Api) -> None:
     assert await listed(api, query="hidden") == []
 
 
+async def test_words_of_titles(api: Api) -> None:
+    both = await labelled(api, title="Harbour fees 港口费用", user="7")
+    await api.post(f"/threads/{both}/messages", {"role": "user", "content": "ships"})
+    other = await labelled(api, user="Harbour")
+    assert await listed(api, query="harb") == [both]
+    assert await listed(api, query="口费") == [both]
+    # A thread is found by its title or by one message.
+    assert await listed(api, query="harbour ships") == []
+    await api.post(f"/threads/{other}", {"metadata": {"title": "fees"}})
+    assert await listed(api, query="fees") == [other, both]
+
+
+async def test_the_order_of_use(api: Api, server: Server) -> None:
+    old, middle, new = [await labelled(api, user="7") for _ in range(3)]
+    by_use = {"sort": "last_used_at", "metadata[user]": "7"}
+    assert await listed(api, **by_use) == [new, middle, old]
+    # A message of tomorrow, so that the clock's seconds do not matter.
+    await api.post(f"/threads/{old}/messages", {"role": "user", "content": "again"})
+    async with server.app.state.store.database.connection() as connection:
+        await connection.execute(
+            "update messages "
+            "set body = body || jsonb_build_object('created_at', (body ->> 'created_at')::bigint + 86400)"
+        )
+    assert await listed(api, **by_use) == [old, new, middle]
+    assert await listed(api, **by_use, order="asc") == [middle, new, old]
+    assert await listed(api, **by_use, limit="1", after=old) == [new]
+    assert await listed(api, **by_use, limit="1", after=new) == [middle]
+    assert await listed(api, **by_use, limit="1", before=middle) == [new]
+    assert await listed(api, **by_use, limit="1", before=old) == []
+    assert await listed(api, **by_use, query="again") == [old]
+    page = await api.call("GET", "/threads?sort=last_used_at&limit=2", extension=True)
+    assert (page["has_more"], page["first_id"], page["last_id"]) == (True, old, new)
+    message = (await api.messages(old))[0]
+    assert page["data"][0]["last_used_at"] == message["created_at"]
+    assert page["data"][1]["last_used_at"] == page["data"][1]["created_at"]
+    assert "after" in (await api.refused("GET", "/threads?sort=last_used_at&after=thread_none"))["message"]
+
+
 async def test_words_and_metadata_and_page_together(api: Api) -> None:
     wanted = [await labelled(api, user="7") for _ in range(3)]
     for thread in wanted:
@@ -168,7 +207,7 @@ async def test_long_messages_can_be_written_and_found(api: Api, message: Json) -
 @pytest.mark.parametrize(
     "query",
     [
-        *("limit=0", "limit=x", "order=up", "after=thread_none", "query=" + "x" * 257),
+        *("limit=0", "limit=x", "order=up", "sort=title", "after=thread_none", "query=" + "x" * 257),
         *("metadata[a]=1&metadata[a]=2", "&".join(f"metadata[k{number}]=v" for number in range(17))),
         *("query=%00", "metadata[%00]=x", "metadata[a]=%00"),
     ],

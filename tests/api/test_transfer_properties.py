@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from retinue.accounts.keys import Caller
 from retinue.settings import Settings
 from retinue.store.store import Store
 from retinue.transfer import lines
@@ -147,7 +148,7 @@ class Transfers:
                 for line in data:
                     yield json.dumps(line).encode() + b"\n"
 
-            return (await load(self._store, self._settings, "proj", pieces(), keep_ids=keep_ids)).ids
+            return (await load(self._store, self._settings, Caller("proj"), pieces(), keep_ids=keep_ids)).ids
 
         return self._runner.run(work())
 

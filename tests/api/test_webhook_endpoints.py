@@ -8,6 +8,7 @@ from openai import InvalidWebhookSignatureError
 from openai.types.admin.organization.projects import ProjectSpendLimit
 
 from retinue.settings import Settings
+from retinue.wire.agents import Agent
 
 from ..contract.spec import validate
 from ..harness import Api, Json
@@ -256,7 +257,10 @@ async def test_a_sample_of_every_type_of_event(api: Api, receiver: Receiver) -> 
             ProjectSpendLimit.model_validate(limit, strict=True)
             assert limit["enforcement"]["status"] == ("enforcing" if status == "reached" else "inactive")
         else:
-            validate(SCHEMAS[subject], event["data"])
+            if subject == "agent":
+                Agent.model_validate(event["data"], strict=True)
+            else:
+                validate(SCHEMAS[subject], event["data"])
             if subject != "file":
                 assert event["data"]["status"] == status
     assert len(set(receiver.ids)) == len(types)

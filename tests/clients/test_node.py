@@ -10,7 +10,7 @@ from .conftest import Programs
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.mark.parametrize("program", ["assistants", "vector_stores", "chat_completions"])
+@pytest.mark.parametrize("program", ["assistants", "vector_stores", "chat_completions", "gpts"])
 def test_openai(programs: Programs, program: str) -> None:
     programs.node("openai-node", program)
 

@@ -70,6 +70,8 @@ class Process:
         self._process = process
         self._log = log
         self.base_url = ""
+        #: Where the first owner signs up; "" where there is one.
+        self.link = ""
 
     @property
     def pid(self) -> int:
@@ -88,6 +90,7 @@ class Process:
             text = self._log.with_suffix(".out").read_text(encoding="utf-8")
             if match := re.search(r"Base URL\s+(\S+)", text):
                 self.base_url = match[1]
+                self.link = invited[1] if (invited := re.search(r"Sign up\s+(\S+)", text)) else ""
             return bool(match) or "The worker is ready" in self.log
 
         await until(said, seconds)

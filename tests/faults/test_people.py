@@ -50,12 +50,12 @@ async def test_people_by_the_command_line(retinue: Callable[..., Awaitable[str]]
     assert "nobody with the email" in await retinue("users", "password", "c@example.com", typed=PASSWORD, status=1)
     server = await site.serve()
     async with browsing(server.base_url.removesuffix("/v1")) as browser, asyncio.timeout(60):
-        assert (await browser.sign_in("ada@example.com", PASSWORD)).location == "/account"
+        assert (await browser.sign_in("ada@example.com", PASSWORD)).location == "/"
         assert (await browser.api("POST", "/threads", {}))[0] == 200
         await retinue("users", "password", "ada@example.com", typed="x" + PASSWORD + "\n")
         while (await browser.api("GET", "/assistants"))[0] != 401:  # noqa: ASYNC110 (it is another program)
             await asyncio.sleep(0.05)
-        assert (await browser.sign_in("ada@example.com", "x" + PASSWORD)).location == "/account"
+        assert (await browser.sign_in("ada@example.com", "x" + PASSWORD)).location == "/"
         await retinue("users", "delete", "ADA@example.com")
         while (await browser.api("GET", "/assistants"))[0] != 401:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -69,7 +69,7 @@ async def test_the_first_start_prints_a_link(site: Site, tmp_path: Path) -> None
     assert link
     async with browsing(link[1]) as browser:
         fields = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
-        assert (await browser.send(await browser.get(link[2]), "/welcome", **fields)).location == "/account"
+        assert (await browser.send(await browser.get(link[2]), "/welcome", **fields)).location == "/start"
         assert (await browser.api("GET", "/organization/users"))[0] == 200
         assert (await browser.get(link[2])).status == 401
     assert "welcome" not in server.log

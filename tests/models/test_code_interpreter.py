@@ -18,6 +18,7 @@ from openai.types.beta.threads.runs import ToolCall, ToolCallDelta
 from typing_extensions import override
 
 from ..faults.harness import KEY, Process
+from .conftest import long
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -162,7 +163,14 @@ async def test_an_equation_with_instructions_for_the_run(official: openai.OpenAI
             "What are the total sales, and which was the best day?",
             True,
         ),
-        ("你是数据分析师，按要求分析数据。", "mydata.csv", "日期,销售额", "统计总销售额，哪一天卖得最好？", False),
+        pytest.param(
+            "你是数据分析师，按要求分析数据。",
+            "mydata.csv",
+            "日期,销售额",
+            "统计总销售额，哪一天卖得最好？",
+            False,
+            marks=long,
+        ),
     ],
 )
 async def test_total_sales_and_the_best_day(
@@ -180,12 +188,13 @@ async def test_total_sales_and_the_best_day(
 @pytest.mark.parametrize(
     ("instructions", "columns", "question"),
     [
-        (
+        pytest.param(
             "You are great at creating beautiful data visualizations. You analyze data present in .csv files, "
             "understand trends, and come up with data visualizations relevant to those trends. You also share a brief "
             "text summary of the trends observed.",
             "Date,Weekday,Customers,Sales",
             "Create 3 data visualizations based on the trends in this file.",
+            marks=long,
         ),
         (
             "你擅长制作精美的数据可视化。你分析 .csv 文件中的数据，了解趋势，并提出与这些趋势相关的数据可视化。",

@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from ..faults.harness import KEY, Process
+from .conftest import long
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -71,10 +72,10 @@ async def quotes(server: Process, thread: str) -> list[str]:
     ("question", "facts", "file"),
     [
         ("Who was the first president of the Corrigan Range Hut Association?", ["Leontyne Marsh"], ENGLISH),
-        ("How much does life membership cost?", ["1,450", "1450"], ENGLISH),
-        ("What is the call sign of the rescue helicopter?", ["Heron 4"], ENGLISH),
-        ("江宁河社区图书馆联盟的第一任理事长是谁？", ["方鸿儒"], CHINESE),
-        ("流动书车的服务电话是多少？", ["6178-2040"], CHINESE),
+        pytest.param("How much does life membership cost?", ["1,450", "1450"], ENGLISH, marks=long),
+        pytest.param("What is the call sign of the rescue helicopter?", ["Heron 4"], ENGLISH, marks=long),
+        pytest.param("江宁河社区图书馆联盟的第一任理事长是谁？", ["方鸿儒"], CHINESE, marks=long),
+        pytest.param("流动书车的服务电话是多少？", ["6178-2040"], CHINESE, marks=long),
         ("查阅珍本须提前几个工作日申请？", ["五", "5"], CHINESE),
     ],
 )

@@ -12,7 +12,8 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -22,11 +23,14 @@ from urllib.parse import urlsplit
 import openai
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 from psycopg.conninfo import make_conninfo
 
 from tests.faults.harness import KEY, Site, environment
+from tests.harness import in_thread
 from tests.scripted import ScriptedUpstream, upstream_in_thread
+from tests.services import Provider, provider
 
 CHROMIUM = shutil.which("chromium")
 PASSWORD = "correct horse battery"
@@ -38,6 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not CHROMIUM and here in item.path.parents:
             item.add_marker(pytest.mark.skip(reason="no chromium on the PATH: apt-get install chromium"))
+
+
+#: A busy machine is no reason to fail.
+expect.set_options(timeout=15_000)
 
 
 @dataclass
@@ -64,13 +72,45 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def studio(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """A server with an owner, Ada."""
-    folder = tmp_path_factory.mktemp("studio")
+    """A server with an owner, Ada. What models say is what a test says: names of chats would take its turns."""
+    with serving(postgres, tmp_path_factory.mktemp("studio"), "studio", RETINUE_CHAT_TITLES="off") as studio:
+        yield studio
+
+
+@pytest.fixture(autouse=True)
+def _own_script(request: pytest.FixtureRequest) -> None:
+    """What a failed test left unsaid is no other test's answer."""
+    if "studio" in request.fixturenames:
+        request.getfixturevalue("studio").upstream.forget()
+
+
+@contextmanager
+def serving(postgres: str, folder: Path, database: str, **settings: Any) -> Generator[Studio]:
+    """A server of its own, with an owner, Ada; its arguments are those of `begun`."""
+    with begun(postgres, folder, database, **settings) as (studio, link):
+        studio.signed_in = sign_up(link, "Ada", "ada@example.com")
+        yield studio
+
+
+@contextmanager
+def begun(postgres: str, folder: Path, database: str, **settings: Any) -> Generator[tuple[Studio, str]]:
+    """A server that has just been started for the first time.
+
+    Args:
+        postgres: the connection string of the database server.
+        folder: for its data.
+        database: what its database is called.
+        settings: further variables of its environment.
+
+    Yields:
+        the server, and the link that it has printed for the first owner.
+    """
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("create database studio")
+        connection.execute(f"create database {database}")  # pyright: ignore[reportCallIssue, reportArgumentType]
     with upstream_in_thread() as upstream:
         Site(folder / "data").configure(upstream.base_url)
-        own = environment(folder / "data", DATABASE_URL=make_conninfo(postgres, dbname="studio"), RETINUE_RUN_LEASE=15)
+        more = {"RETINUE_RUN_LEASE": 15, "RETINUE_EGRESS_ALLOW": '["127.0.0.1"]'}
+        own = environment(folder / "data", DATABASE_URL=make_conninfo(postgres, dbname=database), **more, **settings)
         with (folder / "log").open("wb") as log, (folder / "out").open("wb") as out:
             process = subprocess.Popen([sys.executable, "-m", "retinue", "serve"], env=own, stdout=out, stderr=log)
         try:
@@ -78,9 +118,7 @@ def studio(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             parts = urlsplit(link)
             url = f"{parts.scheme}://{parts.netloc}"
             api = openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0)
-            studio = Studio(url, upstream, api)
-            studio.signed_in = sign_up(link, "Ada", "ada@example.com")
-            yield studio
+            yield Studio(url, upstream, api), link
         finally:
             process.terminate()
             process.wait(30)
@@ -106,7 +144,7 @@ def sign_up(link: str, name: str, email: str) -> Any:
     invited = re.search(r'name="email"[^>]* value="([^"]+)"', page)
     fields |= {"name": name, "email": invited[1] if invited else email, "password": PASSWORD}
     with opener.open(link.partition("?")[0], urllib.parse.urlencode(fields).encode()) as answer:
-        assert answer.url.endswith("/account"), answer.url
+        assert answer.url.endswith("/start"), answer.url
     host = urlsplit(link).hostname
     kept = [{"name": one.name, "value": one.value, "domain": host, "path": "/"} for one in jar]
     more = {"expires": -1, "httpOnly": True, "secure": False, "sameSite": "Lax"}
@@ -114,6 +152,46 @@ def sign_up(link: str, name: str, email: str) -> Any:
 
 
 Open = Callable[..., Page]
+
+
+#: Resolves once nothing has moved for a while: dialogs that close are seen through, colours change slowly.
+_STILL = """() => new Promise((still) => {
+  let since = performance.now();
+  const ends = (one) => one.playState === 'running' && one.effect.getComputedTiming().endTime !== Infinity;
+  const look = () => {
+    if (document.getAnimations().some(ends)) since = performance.now();
+    if (performance.now() - since > 300) still();
+    else setTimeout(look, 20);
+  };
+  look();
+})"""
+
+
+def obstacles(page: Page, part: str | None = None, *, minor: bool = False) -> list[Any]:
+    """What keeps people from using a page, once nothing moves.
+
+    Args:
+        page: the page.
+        part: a selector of what is looked at; None: all of it.
+        minor: whether what axe-core calls minor or moderate counts.
+
+    Returns:
+        what axe-core finds, each with the first elements; and whether the page is wider than its window.
+    """
+    page.emulate_media(reduced_motion="reduce")
+    page.evaluate(_STILL)
+    found = Axe().run(page, part).response["violations"]
+    # Quasar's bar at the top, which comes and goes with every request, has no name.
+    mistaken = {"aria-progressbar-name"}
+    if page.get_by_role("dialog").count():
+        # Axe takes the backdrop, which stands behind a dialog's buttons, for what they are painted on.
+        mistaken.add("color-contrast")
+    wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    return [("wider than the window", [])] * wide + [
+        (one["id"], [node["html"][:200] for node in one["nodes"][:3]])
+        for one in found
+        if (minor or one["impact"] in ("serious", "critical")) and one["id"] not in mistaken
+    ]
 
 
 @pytest.fixture
@@ -161,3 +239,10 @@ def visit(studio: Studio, chromium: Browser) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert problems == []
+
+
+@pytest.fixture
+def idp() -> Iterator[Provider]:
+    """An OAuth provider, at which people sign in to services."""
+    with in_thread(provider()) as made:
+        yield made

@@ -3,42 +3,19 @@
 No test: its name keeps it out of the ordinary run.
 """
 
-# pyright: reportDeprecated=false
-
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from retinue.studio.pages import PAGES
-from tests.scripted import Call, Reply
 
 from .conftest import DESKTOP, PHONE, Open, Studio
-
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
-HANDBOOK = """# Handbook of the harbour office
-
-Berths one to six lie along the east quay. A night costs eighteen crowns for ships below ten metres.
-
-The ferry to Sandholm leaves at a quarter past seven, at noon and at ten to six; on Sundays only at noon.
-"""
-ANSWER = """Subtract 11 from both sides, then divide by 3:
-
-$$3x = 14 - 11 = 3 \\quad\\Rightarrow\\quad x = 1$$
-
-| step | equation |
-|---|---|
-| begin | $3x + 11 = 14$ |
-| subtract 11 | $3x = 3$ |
-| divide by 3 | $x = 1$ |
-
-```python
-x = (14 - 11) / 3
-assert 3 * x + 11 == 14
-```"""
+from .samples import Samples, Shown
+from .shown import IMAGES, name_of, names
+from .test_shares import NOBODY
 
 #: Whoever looks at the pictures is shown the folder that a server has of itself, not the test's.
 _AT_HOME = """() => {
@@ -51,33 +28,14 @@ _AT_HOME = """() => {
 }"""
 
 
-@pytest.fixture(scope="session")
-def filled(studio: Studio) -> Sequence[tuple[str, str]]:
-    """Something to see on every page; returns names and addresses of pages that show one thing."""
-    beta, api = studio.api.beta, studio.api
-    weather = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-    store = api.vector_stores.create(name="Harbour")
-    api.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=("handbook.md", HANDBOOK.encode()))
-    assistant = beta.assistants.create(
-        model="m",
-        name="Math tutor",
-        instructions="You are a patient math tutor. Show each step.",
-        tools=[{"type": "file_search"}, {"type": "function", "function": {"name": "weather", "parameters": weather}}],
-        tool_resources={"file_search": {"vector_store_ids": [store.id]}},
-    )
-    for question in ("What is a prime number?", "解释一下勾股定理", "Draw a parabola"):
-        beta.threads.create(messages=[{"role": "user", "content": question}])
-    thread = beta.threads.create(messages=[{"role": "user", "content": "Solve 3x + 11 = 14."}])
-    search = Call("file_search", {"queries": ["solve linear equation"]})
-    studio.upstream.script(Reply(tool_calls=[search]), Reply(text=ANSWER))
-    run = beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=assistant.id)
-    assert run.status == "completed", run.last_error
-    return (
-        ("chat-with-answer", f"/chat/{thread.id}"),
-        ("playground-with-answer", f"/playground/{assistant.id}?thread={thread.id}"),
-        ("run", f"/runs/{thread.id}/{run.id}"),
-        ("vector-store", f"/vector-stores/{store.id}"),
-    )
+@pytest.fixture(scope="module")
+def filled(studio: Studio, postgres: str, chromium: Browser) -> Iterator[Mapping[str, Shown]]:
+    """Something to see on every page."""
+    page = chromium.new_page(storage_state=studio.signed_in, locale="en")
+    page.set_default_timeout(30_000)
+    page.goto(f"{studio.url}/people")
+    yield Samples(studio, postgres, page).fill()
+    page.close()
 
 
 def picture(page: Page, name: str) -> None:
@@ -90,14 +48,17 @@ def picture(page: Page, name: str) -> None:
     page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("zh", "dark")])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_pictures(
-    visit: Open, filled: Sequence[tuple[str, str]], language: str, theme: str, size: tuple[int, int]
+    visit: Open, studio: Studio, filled: Mapping[str, Shown], language: str, theme: str, size: tuple[int, int]
 ) -> None:
-    plain = [(page.path.strip("/").replace("/", "-") or "chat", page.path) for page in PAGES if "{" not in page.path]
-    for name, path in (*plain, *filled):
-        page = visit(path, language=language, theme=theme, size=size)
+    plain = {name_of(page.path): Shown(page.path) for page in PAGES if "{" not in page.path}
+    for name in names():
+        shown = filled.get(name) or plain[name]
+        state = None if shown.signed_in else NOBODY
+        page = visit(shown.path, language=language, theme=theme, size=size, state=state)
+        shown.prepare(page, studio)
         picture(page, f"{name}-{theme}-{'phone' if size == PHONE else 'desktop'}")
-        page.close()
+        page.context.close()

@@ -16,6 +16,10 @@ from tests.scripted import Call, Reply
 from .conftest import PHONE, Open, Studio
 
 PATH = "/playground/chat"
+#: Whether the tab remembers something with these words.
+REMEMBERED = "(words) => Object.values(sessionStorage).some((one) => one.includes(words))"
+#: A picture of one pixel.
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 def ask(page: Page, text: str) -> None:
@@ -87,7 +91,7 @@ def test_parameters_are_sent_and_survive_a_reload_with_everything_else(visit: Op
     assert (sent["temperature"], sent["stop"]) == (0.5, ["END", "\n"])
     assert sent["tool_choice"] == {"type": "function", "function": {"name": "get_weather"}}
     assert "top_p" not in sent
-    page.wait_for_function("sessionStorage.getItem('retinue.completions')?.includes('call_weather')")
+    page.wait_for_function(REMEMBERED, arg="call_weather")
     page.reload()
     expect(page.get_by_label("Text of message 2")).to_have_value("Weather?")
     expect(page.get_by_label("temperature").first).to_have_value("0.5")
@@ -113,13 +117,13 @@ def probable(token: str, share: float, *others: tuple[str, float]) -> dict[str, 
 
 def test_probabilities_are_shown_by_keyboard_in_chinese_on_a_phone(visit: Open, studio: Studio) -> None:
     page = visit(PATH, language="zh", theme="dark", size=PHONE)
-    page.get_by_role("button", name="参数").click()
+    page.get_by_role("button", name="参数", exact=True).click()
     page.get_by_role("button", name=re.compile("概率")).click()
     page.get_by_label("logprobs", exact=True).click()
     page.get_by_role("option", name="true").click()
     page.get_by_label("top_logprobs").fill("2")
     page.get_by_role("button", name="关闭").click()
-    expect(page.get_by_role("button", name="参数")).to_be_focused()
+    expect(page.get_by_role("button", name="参数", exact=True)).to_be_focused()
     page.get_by_label("第 2 条消息的内容").fill("首都？")
     tokens = [probable("巴", 0.95), probable("黎", 0.25, ("西", 0.7))]
     studio.upstream.script(Reply(text="巴黎", token_logprobs=tokens))
@@ -141,7 +145,7 @@ def test_an_answer_is_stopped_and_the_model_learns_it(visit: Open, studio: Studi
     studio.upstream.script(Reply(text="It goes on and", hang=True))
     ask(page, "Tell me everything")
     expect(answers(page)).to_contain_text("It goes on and")
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
     expect(answers(page).get_by_role("alert")).to_have_text("Stopped.")
     expect(answers(page)).to_contain_text("It goes on and")
     expect(page.get_by_role("button", name="Run")).to_be_focused()
@@ -200,3 +204,65 @@ def test_the_code_asks_the_same(visit: Open, studio: Studio) -> None:
     expect(dialog.locator("code")).to_contain_text("curl -N")
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="View code")).to_be_focused()
+
+
+def test_pictures_and_files_go_with_a_message_and_can_be_taken_away_in_chinese(visit: Open, studio: Studio) -> None:
+    page = visit(PATH, language="zh", theme="dark", size=PHONE)
+    message = page.get_by_role("group", name="第 2 条消息")
+    dropped = """([kind, name, data]) => {
+        const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+        const given = new DataTransfer();
+        given.items.add(new File([bytes], name, { type: kind }));
+        return given;
+    }"""
+    picture = page.evaluate_handle(dropped, ["image/png", "dot.png", DOT])
+    message.locator(".words").dispatch_event("drop", {"dataTransfer": picture})
+    files = page.get_by_role("list", name="第 2 条消息的文件")
+    expect(files.get_by_role("listitem")).to_have_count(1)
+    expect(files.locator("img")).to_have_js_property("naturalWidth", 1)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="为第 2 条消息添加文件").click()
+    note: Any = {"name": "note.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"}
+    chooser.value.set_files([note, {**note, "name": "other.pdf"}])
+    expect(files.get_by_role("listitem")).to_have_count(3)
+    files.get_by_role("button", name="移除 other.pdf").click()
+    expect(files.get_by_role("listitem")).to_have_count(2)
+    page.get_by_role("button", name="查看代码").click()
+    code = page.get_by_role("dialog", name="查看代码")
+    expect(code).to_contain_text("此处省略了图片和文件的数据。")
+    expect(code).to_contain_text("data:image/png;base64,")
+    assert DOT not in (code.text_content() or "")
+    code.get_by_role("button", name="关闭").click()
+    studio.upstream.script(Reply(text="一个点。"))
+    page.get_by_label("第 2 条消息的内容").fill("这是什么？")
+    page.get_by_label("第 2 条消息的内容").press("Control+Enter")
+    expect(page.get_by_text("一个点。")).to_be_visible()
+    assert studio.upstream.requests[-1]["messages"][-1]["content"] == [
+        {"type": "text", "text": "这是什么？"},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DOT}"}},
+        {"type": "file", "file": {"filename": "note.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjQ="}},
+    ]
+    page.wait_for_function(REMEMBERED, arg="note.pdf")
+    page.reload()
+    expect(files.get_by_role("listitem")).to_have_count(2)
+
+
+def test_owners_see_what_an_answer_costs_where_the_model_has_a_price(visit: Open, studio: Studio) -> None:
+    page = visit(PATH)
+    asked = """async (prices) => {
+        const me = await (await fetch('/v1/me')).json();
+        const headers = {'content-type': 'application/json', 'x-csrf-token': me.csrf_token};
+        const body = JSON.stringify({name: 'm', input_price: prices[0], output_price: prices[1]});
+        return (await fetch('/v1/organization/models', {method: 'POST', headers, body})).status;
+    }"""
+    studio.upstream.script(Reply(text="Free.", usage=(11, 4)), Reply(text="Dear.", usage=(1000, 2000)))
+    ask(page, "What does it cost?")
+    expect(answers(page)).to_contain_text("11 + 4 tokens")
+    expect(answers(page)).not_to_contain_text("$")
+    assert page.evaluate(asked, [3, 15]) == 200
+    try:
+        page.reload()
+        ask(page, "And now?")
+        expect(answers(page)).to_contain_text("1000 + 2000 tokens · about $0.033")
+    finally:
+        assert page.evaluate(asked, [None, None]) == 200

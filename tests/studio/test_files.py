@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import FilePayload, Page, expect
 
-from .conftest import Open, Studio
+from .conftest import PHONE, Open, Studio, obstacles
 
 
 def given(name: str, data: bytes = b"Some text.") -> FilePayload:
@@ -45,6 +45,27 @@ def test_files_come_and_go(visit: Open, studio: Studio, tmp_path: Path) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("No file fits.")).to_be_visible()
     assert "two <b>.txt" not in [one.filename for one in studio.api.files.list()]
+
+
+def test_files_come_and_go_in_chinese_on_a_phone(visit: Open, studio: Studio) -> None:
+    page = visit("/files", language="zh", theme="dark", size=PHONE)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="上传文件").click()
+    others = given("渡轮.txt", "中午开船。".encode())
+    chooser.value.set_files([given("港口手册.txt", "每晚十八克朗。".encode()), others])
+    uploads = page.locator(".uploads li")
+    expect(uploads.filter(has_text="已上传")).to_have_count(2)
+    page.get_by_label("按名称搜索").fill("港口")
+    row = page.get_by_role("table", name="文件").get_by_role("row").filter(has_text="港口手册.txt")
+    expect(row).to_contain_text("21 B")
+    assert obstacles(page) == []
+    with page.expect_download() as download:
+        row.get_by_role("button", name="下载").click()
+    assert Path(download.value.path()).read_text("utf-8") == "每晚十八克朗。"
+    row.get_by_role("button", name="删除").click()
+    page.get_by_role("dialog", name="删除 港口手册.txt？").get_by_role("button", name="删除").click()
+    expect(page.get_by_text("没有符合的文件。")).to_be_visible()
+    assert "港口手册.txt" not in [one.filename for one in studio.api.files.list()]
 
 
 def test_files_are_dropped(visit: Open, studio: Studio) -> None:

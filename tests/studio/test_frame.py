@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import expect
 
-from .conftest import PHONE, Open, Studio
+from .conftest import PHONE, Open, Studio, obstacles
 
 
 def test_who_is_not_signed_in_goes_to_sign_in_and_back(visit: Open) -> None:
@@ -51,6 +53,15 @@ def test_what_is_not_there_is_said(visit: Open) -> None:
     expect(page.get_by_role("alert")).to_contain_text("There is no such page")
 
 
+@pytest.mark.parametrize(
+    "path", ["/vector-stores/%2e%2e", "/chat/%2e", "/gpts/rate/GPT?thread=&message=", "/gpts/rate/GPT?thread=.."]
+)
+def test_what_can_be_no_id_is_not_found(studio: Studio, path: str) -> None:
+    cookies = "; ".join(f"{one['name']}={one['value']}" for one in studio.signed_in["cookies"])
+    gpt: Any = studio.api.post("/gpts", cast_to=object, body={"name": "Nowhere"})
+    assert ask(studio, path.replace("GPT", gpt["id"]), cookie=cookies).status == 404
+
+
 def ask(studio: Studio, path: str, **headers: str) -> http.client.HTTPResponse:
     """One request, without a browser."""
     connection = http.client.HTTPConnection(urlsplit(studio.url).netloc, timeout=10)
@@ -78,3 +89,24 @@ def test_pages_of_others_get_no_socket(studio: Studio) -> None:
     assert ask(studio, path, origin=studio.url, **opening).status == 101
     assert ask(studio, path, origin="http://elsewhere.example", **opening).status == 403
     assert ask(studio, path, **opening).status == 403
+
+
+@pytest.mark.parametrize("name", ["Second", "All that the harbour office of Port Ellery has to do this year"])
+def test_projects_leave_room_for_the_rest_of_the_bar(visit: Open, studio: Studio, name: str) -> None:
+    page = visit("/files", language="zh", size=PHONE)
+    headers = {"X-CSRF-Token": page.request.get(f"{studio.url}/v1/me").json()["csrf_token"]}
+    path = f"{studio.url}/v1/organization/projects"
+    made = page.request.post(path, headers=headers, data={"name": name}).json()
+    try:
+        page.reload()
+        chooser = page.get_by_role("combobox", name="项目")
+        for _ in range(2):
+            expect(chooser).to_be_visible()
+            assert obstacles(page) == []
+            expect(page.get_by_role("button", name="我的账号: Ada")).to_be_in_viewport(ratio=1)
+            # The same once it is chosen.
+            page.goto(f"{studio.url}/files?project={made['id']}")
+        expect(chooser).to_have_value(name)
+    finally:
+        assert page.request.post(f"{path}/{made['id']}/archive", headers=headers).ok
+        page.goto(f"{studio.url}/?project=proj_default")

@@ -1,12 +1,16 @@
 """The logs."""
 
+# pyright: reportDeprecated=false
+
 from __future__ import annotations
+
+from typing import Any
 
 from playwright.sync_api import expect
 
 from tests.scripted import Reply
 
-from .conftest import PHONE, Open, Studio
+from .conftest import PHONE, Open, Studio, obstacles
 from .test_runs import asked
 
 
@@ -31,6 +35,15 @@ def test_all_runs_are_listed_and_lead_to_their_pages(visit: Open, studio: Studio
     row.get_by_role("link").click()
     page.wait_for_url(f"**/runs/{bad.thread_id}/{bad.id}")
     assert good.status == "completed"
+
+
+def test_runs_of_gpts_have_their_names(visit: Open, studio: Studio) -> None:
+    gpt: Any = studio.api.post("/gpts", cast_to=object, body={"name": "Logged GPT"})
+    studio.api.post(f"/gpts/{gpt['id']}/publish", cast_to=object, body={"visibility": "store"})
+    thread = studio.api.beta.threads.create(messages=[{"role": "user", "content": "x"}])
+    studio.api.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=gpt["id"])
+    rows = visit("/logs").get_by_role("table").get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("Logged GPT")
 
 
 def test_a_long_list_goes_on(visit: Open, studio: Studio) -> None:
@@ -61,6 +74,7 @@ def test_stored_chat_completions(visit: Open, studio: Studio) -> None:
     expect(page.get_by_text("Kept for you.")).to_be_visible()
     page.get_by_text("user", exact=True).click()
     expect(page.locator("details").first.locator("pre")).to_have_text("Keep this")
+    assert obstacles(page) == []
     page.go_back()
     expect(page.get_by_role("tab", name="对话补全")).to_have_attribute("aria-selected", "true")
 

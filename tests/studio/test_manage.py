@@ -308,3 +308,12 @@ def test_older_entries_come_on_demand(visit: Open, studio: Studio, chromium: Bro
     page.get_by_role("button", name="更早的记录").click()
     expect(rows.nth(52)).to_be_visible()
     expect(rows.filter(has_text="导出").first).to_be_visible()
+
+
+def test_long_ids_stay_in_their_rows_on_a_phone(visit: Open, studio: Studio) -> None:
+    # Done with a key, so that its service account is who did it.
+    studio.api.post("/gpts", cast_to=object, body={"name": "Told in the audit log"})
+    page = visit("/audit", size=PHONE)
+    who = page.get_by_role("cell").filter(has_text="svcacct_").first
+    expect(who).to_be_visible()
+    assert who.evaluate("one => one.scrollWidth <= one.clientWidth")

@@ -64,6 +64,15 @@ def answers(page: Page) -> Any:
     return page.locator("article.assistant")
 
 
+def test_it_opens_what_people_made_last(visit: Open, studio: Studio, assistant: Made) -> None:
+    mine = assistant(name="Mine")
+    assistant(name="Stands for a model", metadata={"chat_model": "m"})
+    assistant(name="GPT Builder", metadata={"gpt_builder": "en"})
+    page = visit("/playground")
+    expect(page.get_by_role("combobox", name="Assistant")).to_have_value("Mine")
+    expect(page.get_by_text(mine)).to_be_visible()
+
+
 def test_changes_are_saved_at_once_undone_and_done_again(
     open_: Callable[..., Page], studio: Studio, assistant: Made
 ) -> None:
@@ -101,12 +110,13 @@ def test_a_function_from_a_signature_is_called_and_answered_in_a_form(
     editor.get_by_text("From a Python function").click()
     editor.get_by_label("Python signature").fill("def tide(port: str, high: bool = True) -> float")
     editor.get_by_role("button", name="Make the definition").click()
-    expect(editor.get_by_label("Definition (JSON)")).to_have_value(re.compile('"name": "tide"'))
+    expect(editor.get_by_label("Definition (JSON)")).to_contain_text('"name": "tide"')
     editor.get_by_label("Definition (JSON)").fill('{"name": "tide",\n "parameters": {"type": "objekt"}}')
     expect(editor.get_by_role("status")).to_contain_text("must be a JSON object")
     expect(editor.get_by_role("button", name="Save")).to_be_disabled()
     editor.get_by_label("Definition (JSON)").fill('{"name": "tide",\n oops}')
     expect(editor.get_by_role("status")).to_contain_text("Line 2")
+    expect(editor.locator(".cm-wrong")).to_have_text(" oops}")
     editor.get_by_role("button", name="Make the definition").click()
     editor.get_by_role("button", name="Save").click()
     expect(page.get_by_role("button", name="Edit tide")).to_be_visible()
@@ -165,7 +175,7 @@ def test_a_run_is_stopped_and_messages_are_added_without_one(
     studio.upstream.script(Reply(text="One two", hang=True))
     say(page, "Count")
     expect(answers(page).nth(1)).to_contain_text("One two")
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("Stopped.")).to_be_visible()
     expect(page.get_by_role("button", name="Send")).to_be_visible()
 
@@ -180,7 +190,7 @@ def test_a_file_that_is_dropped_is_found_and_its_passage_opens(
         "(text) => { const data = new DataTransfer(); data.items.add(new File([text], 'birds.txt')); return data; }",
         text,
     )
-    page.locator(".settings .drop").first.dispatch_event("drop", {"dataTransfer": dropped})
+    page.locator(".settings .uploads").first.dispatch_event("drop", {"dataTransfer": dropped})
     expect(page.get_by_role("list", name="Files of file search").get_by_role("link", name="birds.txt")).to_be_visible()
     # A busy machine takes its time to start what embeds.
     expect(page.get_by_role("progressbar", name="birds.txt")).to_be_hidden(timeout=100_000)

@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from psycopg.conninfo import make_conninfo
 
+from tests.scripted import Reply
+
 from .conftest import Open, Studio, sign_up
 
 NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -70,7 +72,68 @@ def test_tokens_and_costs_by_day_model_and_assistant(visit: Open, used: str) -> 
     assert download.value.suggested_filename == f"usage-{day(300)}-{day(120)}.csv"
     text = Path(download.value.path()).read_text("utf-8-sig")
     assert f'{day(200)},"\'=cmd, the tutor",asst_' in text
-    assert f"{day(150)},asst_gone,asst_gone,2,2000,0,70,0.00025\n" in text
+    assert f"{day(150)},asst_gone,asst_gone,2,2000,0,70,0.00025,,,,,,,,,,,,,,,,,,,,\n" in text
+
+
+def test_errors_and_times_by_day_and_model(visit: Open, studio: Studio, postgres: str) -> None:
+    columns = "project_id, by_page, method, path, model, called_model, status, first_ms, total_ms, bytes, id, at"
+    fates = [
+        *((20, "m1", 200, 10 * number, 1000 * number) for number in range(1, 22)),
+        *((20, "m1", status, 5, 5) for status in (404, 429, 500)),
+        (15, "m2", 200, 30, 40),
+    ]
+    with psycopg.connect(make_conninfo(postgres, dbname="studio")) as connection:
+        connection.execute("delete from request_log where at < now() - interval '10 days'")
+        for ago, model, status, first, total in fates:
+            connection.execute(
+                f"insert into request_log ({columns}) values ('proj_default', false, 'POST', '/v1/x', %s, true, %s, "
+                "%s, %s, 1, gen_random_uuid(), %s)",
+                [model, status, first, total, NOW - timedelta(days=ago) + timedelta(hours=1)],
+            )
+    page = visit("/usage")
+    choose(page, "Period", "From … to …")
+    page.get_by_label("From", exact=True).fill(day(25))
+    page.get_by_label("To (inclusive)").fill(day(12))
+    daily = page.get_by_role("table", name="Errors and times by day")
+    cells = daily.get_by_role("row").nth(2).get_by_role("cell")
+    expect(cells).to_have_text([day(20), "24", "1", "1", "1", "12.5 %", "110 ms", "200 ms", "11.0 s", "20.0 s"])
+    for plot in ("How long calls of models took, in seconds", "Requests that went wrong"):
+        expect(page.get_by_role("img", name=plot).locator("svg")).to_be_visible()
+    choose(page, "Broken down by", "model")
+    sums = page.get_by_role("table", name="Errors and times in all")
+    expect(sums.get_by_role("row").nth(1).get_by_role("cell").first).to_have_text("m1")
+    expect(sums.get_by_role("row").nth(2)).to_contain_text("40 ms")
+    for plot in ("How long calls of models took (p95), in seconds", "Requests that went wrong, in percent"):
+        expect(page.get_by_role("img", name=plot).locator("svg")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    text = Path(download.value.path()).read_text("utf-8-sig")
+    assert f"{day(20)},m1,m1,0,0,0,0,0,24,1,1,1,12.5,110,200,11000,20000," in text
+    choose(page, "Requests from", "these pages")
+    expect(page.get_by_text("Nothing was used in this time.")).to_be_visible()
+
+
+def test_runs_by_assistant(visit: Open, studio: Studio) -> None:
+    assistant = studio.api.beta.assistants.create(model="default", name="Counted").id  # pyright: ignore
+    for reply in (Reply(text="Yes."), Reply(status=400, error={"message": "no"})):
+        thread = studio.api.beta.threads.create(messages=[{"role": "user", "content": "x"}])  # pyright: ignore
+        studio.upstream.script(reply)
+        studio.api.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=assistant)  # pyright: ignore
+    page = visit("/usage", language="zh")
+    # What these pages ask of the API calls no model.
+    choose(page, "请求来源", "本站页面")
+    expect(page.get_by_text("运行中的模型调用不单独计时")).to_be_visible()
+    expect(page.get_by_role("img", name="模型调用耗时")).to_have_count(0)
+    choose(page, "请求来源", "程序与页面")
+    expect(page.get_by_role("img", name="运行结果").locator("svg")).to_be_visible()
+    choose(page, "分组方式", "助手")
+    row = page.get_by_role("table", name="运行合计").get_by_role("row").filter(has_text="Counted")
+    expect(row.get_by_role("cell").nth(1)).to_have_text("2")
+    expect(row).to_contain_text("50.0 %")
+    choose(page, "分组方式", "API 密钥")
+    # Which key began a run is not known of it.
+    expect(page.get_by_role("table", name="错误与耗时合计")).to_contain_text("first key")
+    expect(page.get_by_role("table", name="运行合计")).to_have_count(0)
 
 
 def test_days_that_make_no_sense(visit: Open) -> None:

@@ -26,7 +26,7 @@ def sent(
         messages.append(message)
 
     async def answer() -> None:
-        layer = _Withholding(send, protected_only)
+        layer = _Withholding(send, protected_only, None)
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
         await layer.send({"type": "http.response.start", "status": 200, "headers": headers})
         bounds = sorted({0, *(place % (len(body) + 1) for place in places)})

@@ -3,16 +3,19 @@
 import asyncio
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retinue.accounts.keys import Caller
 from retinue.accounts.limits import Limits
+from retinue.accounts.request_log import RequestLog
 from retinue.api.middleware import Gate
 from retinue.errors import AuthenticationFailed, ModelError, RateLimited, Unavailable
+from retinue.store.request_log import RequestRow, RequestRows
 
 from ..limiting import limits_of
 
@@ -27,6 +30,16 @@ class Keys:
         return CALLER
 
 
+class Rows:
+    """Stands for the table of the log of requests."""
+
+    def __init__(self) -> None:
+        self.rows: list[RequestRow] = []
+
+    async def add(self, rows: list[RequestRow]) -> None:
+        self.rows += rows
+
+
 class Exchange:
     """One request to an application behind the gate, and what came of it."""
 
@@ -37,8 +50,11 @@ class Exchange:
             max_body_bytes=lambda path: MOST_LARGER if path == "/v1/files" else MOST,
             limited={"/v1/embeddings"},
             signed="/v1/pictures/",
+            by_token=("/v1/links/", "/l/"),
         )
         self._limits = limits or limits_of(10, 1000)
+        self._rows = Rows()
+        self._log = RequestLog(cast(RequestRows, self._rows), days=1)
         self.scope: Scope = {}
         self.sent: list[Message] = []
         self.sending = asyncio.Event()
@@ -54,7 +70,7 @@ class Exchange:
             "path": path,
             "query_string": b"signature=s",
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
-            "app": SimpleNamespace(state=SimpleNamespace(keys=Keys(), limits=self._limits)),
+            "app": SimpleNamespace(state=SimpleNamespace(keys=Keys(), limits=self._limits, request_log=self._log)),
         }
         body = [*pieces] or [b""]
 
@@ -68,6 +84,12 @@ class Exchange:
 
         await self._gate(self.scope, receive, send)
         return self.sent[0]["status"]
+
+    async def noted(self) -> list[RequestRow]:
+        """What the log has of all requests."""
+        self._log.start()
+        await self._log.stop()
+        return self._rows.rows
 
     @property
     def headers(self) -> dict[str, str]:
@@ -274,3 +296,120 @@ async def test_what_is_not_the_api_is_not_for_other_origins():
     assert await exchange.ask("/", method="GET", authorization="") == 200
     assert not [name for name in exchange.headers if name.startswith("access-control")]
     assert exchange.headers["openai-organization"] == "acme"
+
+
+# --- the log of requests
+
+
+async def test_a_request_is_noted_without_its_body_and_query():
+    async def slowly(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = SimpleNamespace(path="/v1/things/{thing_id}")
+        await asyncio.sleep(0.02)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"abc", "more_body": True})
+        await asyncio.sleep(0.02)
+        await send({"type": "http.response.body", "body": b"de"})
+
+    exchange = Exchange(slowly)
+    await exchange.ask("/v1/things/thing_1", b"secret")
+    (row,) = await exchange.noted()
+    assert exchange.headers["x-request-id"] == f"req_{row.id}"
+    assert (row.project, row.key, row.user, row.by_page) == ("proj_a", "key_1", None, False)
+    assert (row.method, row.route, row.path) == ("POST", "/v1/things/{thing_id}", "/v1/things/thing_1")
+    assert (row.status, row.error_type, row.bytes) == (200, None, 5)
+    assert row.first_ms is not None
+    assert 20 <= row.first_ms < row.total_ms
+    assert row.total_ms >= 40
+    assert "secret" not in str(row)
+    assert "signature" not in str(row)
+
+
+async def test_keys_and_people_in_addresses_are_not_noted():
+    exchange = Exchange(read)
+    await exchange.ask("/v1/things/sk-retinue-abc/of/user-abc/risk-free/\x01\ud800é" + "x" * 1000)
+    (row,) = await exchange.noted()
+    assert row.path.startswith("/v1/things/sk-…/of/user-…/risk-free/\x01?é")
+    assert len(row.path) <= 256
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/links/secret-token/files/f", "/v1/links/…"),
+        ("/v1/things/gl_" + "secret0000" * 4 + "/x", "/v1/things/gl_…/x"),
+        ("/v1/things/gs_" + "secret0000" * 4, "/v1/things/gs_…"),
+        ("/v1/things/logs_secret", "/v1/things/logs_secret"),
+    ],
+)
+async def test_tokens_of_links_are_not_noted(path: str, told: str):
+    exchange = Exchange(read)
+    await exchange.ask(path)
+    (row,) = await exchange.noted()
+    assert row.path == told
+
+
+@pytest.mark.parametrize("path", ["/v1/links/secret-token/files/f", "/l/secret-token"])
+async def test_tokens_of_links_are_not_logged_with_a_defect(path: str):
+    exchange = Exchange(failing(ZeroDivisionError()))
+    with structlog.testing.capture_logs() as logs:
+        assert await exchange.ask(path) == 500
+    (entry,) = logs
+    assert "secret" not in entry["path"]
+    assert path.startswith(entry["path"].removesuffix("…"))
+
+
+async def test_what_a_models_server_says_of_its_failure_is_noted_as_it_can_be():
+    failure = ModelError("no", status=400, type="bad\x00type", code="sk-secret" + "x" * 1000)
+    exchange = Exchange(failing(failure))
+    await exchange.ask()
+    (row,) = await exchange.noted()
+    assert (row.error_type, row.error_code) == ("badtype", "sk-…")
+
+
+async def test_browsers_that_ask_whether_they_may_are_not_noted():
+    exchange = Exchange(read)
+    await exchange.ask(method="OPTIONS", access_control_request_method="POST")
+    assert await exchange.noted() == []
+
+
+async def test_strangers_cannot_fill_the_log():
+    exchange = Exchange(read)
+    for _ in range(700):
+        assert await exchange.ask(key="sk-wrong") == 401
+        exchange.sent.clear()
+    assert await exchange.ask() == 200
+    rows = await exchange.noted()
+    assert 600 <= sum(row.key is None for row in rows) <= 601
+    assert (rows[0].status, rows[0].error_code, rows[0].project) == (401, "invalid_api_key", "")
+    assert rows[-1].key == "key_1"
+
+
+async def test_readers_of_links_leave_room_for_those_who_are_refused():
+    exchange = Exchange(read)
+    for _ in range(700):
+        assert await exchange.ask("/v1/links/x", key="") == 200
+        exchange.sent.clear()
+    assert await exchange.ask(key="sk-wrong") == 401
+    rows = await exchange.noted()
+    assert sum(row.status == 200 for row in rows) == 700
+    assert rows[-1].status == 401
+
+
+async def test_readers_of_links_cannot_fill_the_log():
+    exchange = Exchange(read)
+    for _ in range(6_100):
+        await exchange.ask("/v1/links/x", key="")
+        exchange.sent.clear()
+    # A minute brings a hundred again.
+    assert 6_000 <= len(await exchange.noted()) <= 6_090
+
+
+async def test_a_client_that_went_away():
+    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+        pass
+
+    exchange = Exchange(nothing)
+    with pytest.raises(IndexError):
+        await exchange.ask()
+    (row,) = await exchange.noted()
+    assert (row.status, row.first_ms, row.bytes) == (499, None, 0)

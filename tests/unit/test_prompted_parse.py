@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinue.inference.prompted.lenient import NotJson, read
+from retinue.inference.prompted.lenient import NotJson, object_in, read
 from retinue.inference.prompted.parse import Call, Malformed, read_calls
 from retinue.inference.prompted.schema import arguments_schema
 
@@ -64,6 +64,20 @@ def test_repairs(text: str, value: Any) -> None:
 def test_refuses(text: str) -> None:
     with pytest.raises(NotJson):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('Well: {"missing": "the check", "done": False', {"missing": "the check", "done": False}),
+        ('["all_done"]', {}),
+        ("{all done}", {}),
+        ("yes", {}),
+        ("", {}),
+    ],
+)
+def test_the_object_in_an_answer(text: str, value: Any) -> None:
+    assert object_in(text) == value
 
 
 def test_what_a_limit_cut_off_is_not_closed() -> None:

@@ -10,7 +10,7 @@ import pytest
 from retinue.inference.chat import Finished, Usage
 from retinue.inference.prompted.parse import read_calls
 from retinue.inference.prompted.prompt import render
-from retinue.inference.prompted.python import mended, runner
+from retinue.inference.prompted.python import code_in, mended, runner
 from retinue.inference.prompted.schema import arguments_schema
 
 from .test_prompted_backend import HI, TOOLS, Model, ask, block, history
@@ -189,3 +189,11 @@ async def test_a_long_call_that_begins_to_repeat_ends_the_answer() -> None:
     other = block("weather", city="Paris " * 60 + "!")
     model = Model(OPENING, f"{block('weather', city='Rome')}\n{other}")
     assert len((await ask(model))[1]) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["```python\nprint(1)\n```", "Here it is:\n```python\nprint(1)\n```\nIt prints.", "```\nprint(1)", " print(1)\n"],
+)
+def test_the_code_of_an_answer(answer: str) -> None:
+    assert code_in(answer) == "print(1)"

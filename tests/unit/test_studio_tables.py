@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retinue.studio.elements.amounts import dollars, in_bytes
 from retinue.studio.elements.attributes import BadLine, read, sent, written
-from retinue.studio.elements.listing import in_bytes
 from retinue.studio.elements.passages import marked
-from retinue.studio.pages.usage.page import dollars
 from retinue.studio.pages.usage.spreadsheet import as_csv
 
 SCALARS = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=20) | st.booleans() | st.integers(-9999, 9999)

@@ -7,7 +7,9 @@ from pathlib import Path
 from string import Formatter
 
 import retinue.studio
+from retinue.studio.pages.manage import audit
 from retinue.studio.words import WORDS
+from retinue.wire.audit import EXTENSIONS
 
 _STUDIO = Path(retinue.studio.__file__).parent
 _SOURCES = {path: path.read_text("utf-8") for path in _STUDIO.rglob("*.py") if path.parent.name != "words"}
@@ -25,6 +27,11 @@ def test_both_languages_say_something_and_the_same_values() -> None:
             {name for _, name, _, _ in Formatter().parse(text) if name is not None} for text in (english, chinese)
         ]
         assert places[0] == places[1], key
+
+
+def test_every_act_of_ours_is_told_in_words_and_can_be_chosen() -> None:
+    assert {f"audit.{kind.replace('.', '_')}" for kind in EXTENSIONS} - set(WORDS) == set()
+    assert EXTENSIONS - set(audit._TYPES) == set()  # pyright: ignore[reportPrivateUsage]
 
 
 def test_chinese_is_chinese() -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from retinue.accounts import usage
+from retinue.accounts import batches
 from retinue.accounts.keys import Caller
 from retinue.accounts.usage import UsageMeter
 from retinue.errors import Unavailable
@@ -45,7 +45,7 @@ class Records:
 
 @pytest.fixture
 def records(monkeypatch: pytest.MonkeyPatch) -> Records:
-    monkeypatch.setattr(usage, "_EVERY", 0.001)
+    monkeypatch.setattr(batches, "_EVERY", 0.001)
     return Records()
 
 

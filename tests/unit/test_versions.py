@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
 
 import pytest
 
+from retinue.studio.pages.playground.draft import Draft
 from retinue.studio.pages.playground.history import History
 
 
@@ -51,3 +54,34 @@ def test_old_versions_are_forgotten() -> None:
     assert len(history.versions) == 200
     assert history.at == 199
     assert history.state["name"] == "499"
+
+
+class Slow(Draft):
+    """One that is saved when it may be."""
+
+    def __init__(self) -> None:
+        super().__init__(cast(Any, None), {"id": "asst_1", **state()})
+        self.may_save = asyncio.Event()
+
+    async def _save(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        await self.may_save.wait()
+        return {**self.state, **changes}
+
+
+async def test_undo_takes_back_the_change_that_is_being_saved() -> None:
+    draft = Slow()
+    draft.may_save.set()
+    await draft.set(name="B")
+    draft.may_save.clear()
+    change = asyncio.create_task(draft.set(name="C"))
+    await asyncio.sleep(0)
+    undo = asyncio.create_task(draft.step(-1))
+    await asyncio.sleep(0)
+    draft.may_save.set()
+    await asyncio.gather(change, undo)
+    assert draft.name == "B"
+    await draft.step(1)
+    assert draft.name == "C"
+    # Further than there are versions is nowhere.
+    await draft.step(1)
+    assert draft.name == "C"

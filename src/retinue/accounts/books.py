@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import InvalidRequest
 from ..store.books import Books, Sum, SumQuery
 from ..wire import usage as wire
 from ..wire.runs import Amount
 from .prices import dollars
+from .spans import DAY, HOUR, span_of
 
-_HOUR, _DAY = 3_600, 86_400
 #: Seconds of a bucket, how many there are by default, and at most.
-_WIDTHS = {"1m": (60, 60, 1_440), "1h": (_HOUR, 24, 168), "1d": (_DAY, 7, 31)}
-_COSTS = (_DAY, 7, 180)
+_WIDTHS = {"1m": (60, 60, 1_440), "1h": (HOUR, 24, 168), "1d": (DAY, 7, 31)}
+_COSTS = (DAY, 7, 180)
 #: Parameters that select, and the fields that they select by.
 _ONLY = {
     "project_ids": "project_id",
@@ -114,7 +112,7 @@ def _quantity(of: Sum) -> tuple[float | None, str | None]:
     """How much of a line item was used, and in which unit; null where that is a mixture."""
     tokens = of.prompt_tokens + of.completion_tokens
     if of.byte_seconds:
-        return of.byte_seconds / 2**30 / _HOUR, "gibibyte_hours"
+        return of.byte_seconds / 2**30 / HOUR, "gibibyte_hours"
     if tokens and of.images:
         return None, None
     if tokens or of.images:
@@ -129,27 +127,12 @@ _ACCOUNTS: dict[Kind, _Account] = {
     "images": _Account(_images, ("images",)),
     "audio_speeches": _Account(_audio_speeches, ()),
     "audio_transcriptions": _Account(_audio_transcriptions, ()),
-    "vector_stores": _Account(_vector_stores, ("vector_storage",), finest=_HOUR),
+    "vector_stores": _Account(_vector_stores, ("vector_storage",), finest=HOUR),
     "code_interpreter_sessions": _Account(_sessions, ("code_interpreter",)),
     "file_search_calls": _Account(_file_searches, ("file_search",)),
     "web_search_calls": _Account(_web_searches, ("web_search",)),
     "costs": _Account(_costs, None),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """The buckets of a page: from `start`, `width` seconds each, to `end`; and whether there are more behind."""
-
-    start: int
-    end: int
-    width: int
-    more: bool
-
-    def bounds(self) -> list[tuple[int, int]]:
-        """The buckets. They begin at multiples of their width; the first and the last may be cut."""
-        first = self.start - self.start % self.width
-        return [(max(at, self.start), min(at + self.width, self.end)) for at in range(first, self.end, self.width)]
 
 
 async def page(books: Books, kind: Kind, params: wire.UsageParams) -> wire.BucketPage[Any]:
@@ -163,7 +146,8 @@ async def page(books: Books, kind: Kind, params: wire.UsageParams) -> wire.Bucke
     Raises:
         InvalidRequest: the parameters do not fit together, or it is too much to be told at once.
     """
-    account, span = _ACCOUNTS[kind], _span(kind, params)
+    account = _ACCOUNTS[kind]
+    span = span_of(params, *(_COSTS if kind == "costs" else _WIDTHS[params.bucket_width]))
     nothing = span.start >= span.end or account.endpoints == () or getattr(params, "batch", None) is True
     width = max(span.width, account.finest)
     group_by = [name for name in dict.fromkeys(params.group_by) if name not in _CONSTANT]
@@ -181,23 +165,4 @@ async def page(books: Books, kind: Kind, params: wire.UsageParams) -> wire.Bucke
         wire.Bucket(start_time=start, end_time=end, results=results.get(start - start % width, []))
         for start, end in span.bounds()
     ]
-    return wire.BucketPage(data=buckets, has_more=span.more, next_page=f"page_{span.end}" if span.more else None)
-
-
-def _span(kind: Kind, params: wire.UsageParams) -> _Span:
-    width, default, most = _COSTS if kind == "costs" else _WIDTHS[params.bucket_width]
-    limit = params.limit or default
-    if limit > most:
-        message = f"Invalid 'limit': with buckets of {params.bucket_width} at most {most}, but got {limit}."
-        raise InvalidRequest(message, param="limit", code="integer_above_max_value")
-    now = int(time.time())
-    end = now - now % width + width if params.end_time is None else params.end_time
-    if params.end_time is not None and end <= params.start_time:
-        raise InvalidRequest("Invalid 'end_time': it must lie behind 'start_time'.", param="end_time")
-    start = params.start_time
-    if params.page is not None:
-        start = int(params.page.removeprefix("page_"))
-        if start % width or not params.start_time < start < end:
-            raise InvalidRequest("Invalid 'page': it is no 'next_page' of this request.", param="page")
-    last = min(end, start - start % width + limit * width)
-    return _Span(start, last, width, last < end)
+    return wire.BucketPage(data=buckets, has_more=span.more, next_page=span.next_page)

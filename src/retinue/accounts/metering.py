@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import Counter
 from types import TracebackType
 from typing import Any
 
+from ..errors import ModelError, RateLimited
 from .keys import Caller
 from .limits import Admission, Limits
+from .request_log import note_model
 from .usage import Endpoint, UsageMeter
 
 #: The official `usage` object, of any endpoint.
 Usage = dict[str, Any]
 
+#: Seconds after which a call that waits looks again, at the soonest: many may wait for the same room.
+_PAUSE = 0.1
+
 
 class Metering:
     """Limits and usage records, together."""
 
-    def __init__(self, limits: Limits, usage: UsageMeter) -> None:
+    def __init__(self, limits: Limits, usage: UsageMeter, *, patience: float = 0, places: int = 1) -> None:
+        """Describe the books.
+
+        Args:
+            limits: who is let in.
+            usage: where it is recorded.
+            patience: seconds for which calls of runs and agents wait at most.
+            places: how many of a project may wait at once in this process, so that others have room to work.
+        """
         self.limits = limits
         self.usage = usage
+        self._patience = patience
+        self._places = places
+        self._waiting: Counter[str] = Counter()
 
     async def call(self, caller: Caller, endpoint: Endpoint, model: str, tokens: int) -> Metered:
         """Let a call of a model in; to be used as a context manager around it.
@@ -34,8 +53,49 @@ class Metering:
             InsufficientQuota: the project has reached its spend limit.
             Unavailable: the database is away, and so is what this process had taken ahead.
         """
+        note_model(model, called=True)
         self.usage.require(caller)
         return Metered(self, caller, endpoint, model, await self.limits.admit(caller, model, tokens))
+
+    async def patiently(self, caller: Caller, endpoint: Endpoint, model: str, tokens: int) -> Metered:
+        """Let a call in that is made for a run or an agent, as `call`; while there is no room it waits, but not long.
+
+        Raises:
+            ModelError: there will be no room soon enough, or the project has reached its spend limit; the `run_code` is
+                `rate_limit_exceeded`.
+            Unavailable: see `call`.
+        """
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                self.usage.require(caller)
+                return Metered(self, caller, endpoint, model, await self.limits.admit(caller, model, tokens))
+            except RateLimited as error:
+                wait = error.retry_after
+                if wait is None or time.monotonic() + wait > until or self._waiting[caller.project] >= self._places:
+                    raise _of_run(error) from error
+            await self._wait(caller.project, max(wait, _PAUSE))
+
+    async def _wait(self, project: str, seconds: float) -> None:
+        self._waiting[project] += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting[project] -= 1
+            if not self._waiting[project]:
+                del self._waiting[project]
+
+
+def _of_run(error: RateLimited) -> ModelError:
+    """A refusal, as it ends a run."""
+    return ModelError(
+        error.message,
+        status=error.status,
+        run_code="rate_limit_exceeded",
+        type=error.type,
+        code=error.code,
+        retry_after=error.retry_after,
+    )
 
 
 class Metered:

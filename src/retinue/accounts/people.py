@@ -212,7 +212,7 @@ class People:
 
     async def _count(self, address: str, account: bytes | None = None) -> None:
         """Count a try before it is made, so that many at once are no more than allowed."""
-        limits = {_subject("address", _network(address)): self._settings.sign_in_address_attempts}
+        limits = {_subject("address", network(address)): self._settings.sign_in_address_attempts}
         if account is not None:
             limits[account] = self._settings.sign_in_attempts
         counted = await self._store.sign_in_attempts.count(list(limits))
@@ -239,7 +239,7 @@ def _subject(kind: str, what: str) -> bytes:
     return hashlib.sha256(f"{kind}:{what}".encode("utf-8", "surrogatepass")).digest()
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """What counts as one address: of IPv6 the network that one customer has."""
     try:
         parsed = ipaddress.ip_address(address)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
-from itertools import islice
+from collections.abc import Sequence
 from typing import Literal
 
 import psycopg
@@ -14,14 +12,13 @@ import structlog
 from ..errors import Unavailable
 from ..store.ids import new_id
 from ..store.usage import UsageKey, UsageRecords, Used
+from .batches import Batches
 from .budgets import Budgets
 from .keys import Caller
 from .prices import FREE, Prices
 
 log = structlog.get_logger(__name__)
 
-#: Seconds between two writings.
-_EVERY = 1.0
 #: Most records that are written by one statement.
 _BATCH = 250
 #: Most records that wait for a database that is away; usage that would need a further one is lost.
@@ -63,28 +60,22 @@ class UsageMeter:
         self._budgets = budgets
         self._run_days = run_days
         self._writer = new_id("proc_")
-        self._waiting: dict[UsageKey, Used] = {}
-        #: What is being written. It stays as it is until the database has said that it has it.
-        self._batch: list[tuple[UsageKey, Used]] = []
-        self._number = 0
-        self._lost = 0
-        self._writing: asyncio.Task[None] | None = None
+        self._batches: Batches[UsageKey, Used] = Batches(
+            "usage was", self._add, size=_BATCH, most=_MOST_WAITING, then=self._refresh
+        )
 
     def start(self) -> None:
         """Begin to write."""
-        self._writing = asyncio.create_task(self._keep_writing())
+        self._batches.start()
 
     async def stop(self) -> None:
         """Write what there is, and stop."""
-        if self._writing:
-            self._writing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._writing
-            await self._write()
-            if self._waiting or self._batch:
-                log.warning(
-                    "usage was not recorded: the database is away", records=len(self._waiting) + len(self._batch)
-                )
+        await self._batches.stop()
+
+    @property
+    def written(self) -> bool:
+        """Whether the database has everything."""
+        return self._batches.written
 
     def require(self, caller: Caller) -> None:
         """See to it that a caller's project may spend more. What other processes spent last may not be known yet.
@@ -124,12 +115,11 @@ class UsageMeter:
         if origin:
             origin.spent += cost
             key = key._replace(assistant=origin.assistant, thread=origin.thread, run=origin.run)
-        used = self._waiting.get(key)
+        used = self._batches.waiting.get(key)
         if used is None:
-            if len(self._waiting) >= _MOST_WAITING:
-                self._lost += 1
+            if not self._batches.has_room():
                 return
-            used = self._waiting[key] = Used()
+            used = self._batches.waiting[key] = Used()
         used.requests += 1
         used.prompt_tokens += prompt_tokens
         used.cached_tokens += cached_tokens
@@ -149,38 +139,15 @@ class UsageMeter:
             while await self._records.fold(self._run_days):
                 pass
 
-    async def _keep_writing(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY)
-            await self._write()
-            if self._budgets:
-                await self._refresh(self._budgets)
+    async def _add(self, number: int, used: Sequence[tuple[UsageKey, Used]]) -> None:
+        await self._records.add(self._writer, number, used)
 
-    async def _refresh(self, budgets: Budgets) -> None:
+    async def _refresh(self) -> None:
+        if self._budgets is None:
+            return
         try:
-            await budgets.refresh()
+            await self._budgets.refresh()
         except Unavailable:
             return
         except psycopg.Error:
             log.exception("spend limits cannot be read")
-
-    async def _write(self) -> None:
-        """Write all that waits, in batches; what the database does not take now stays for the next time."""
-        if self._lost:
-            log.warning("usage was not recorded: too much waits for the database", calls=self._lost)
-            self._lost = 0
-        while self._batch or self._waiting:
-            if not self._batch:
-                self._batch = self._next_batch()
-                self._number += 1
-            try:
-                await self._records.add(self._writer, self._number, self._batch)
-            except Unavailable:
-                return
-            except psycopg.Error:
-                log.exception("usage cannot be written", records=len(self._batch))
-            self._batch = []
-
-    def _next_batch(self) -> list[tuple[UsageKey, Used]]:
-        keys = list(islice(self._waiting, _BATCH))
-        return [(key, self._waiting.pop(key)) for key in keys]

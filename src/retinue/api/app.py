@@ -14,17 +14,21 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from .. import __version__
-from ..accounts.metering import Metering
 from ..completions.service import ChatCompletions
 from ..completions.text.service import TextCompletions
 from ..errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound
+from ..gpts.asking import Asking
+from ..gpts.completions import GptCompletions
+from ..gpts.guests import Guests, Links
+from ..gpts.models import GptModels
 from ..inference.moderation import Moderations
-from ..service import running
+from ..service import Service, running
 from ..settings import Settings
 from ..studio import UPLOADS
 from ..tools.connections.oauth import CALLBACK_PATH
 from ..webhooks.registry import WebhookRegistry
 from . import (
+    agents,
     all_runs,
     assistants,
     audit,
@@ -34,6 +38,15 @@ from . import (
     data_controls,
     embeddings,
     files,
+    gpts,
+    gpts_archive,
+    gpts_builder,
+    gpts_feedback,
+    gpts_links,
+    gpts_store,
+    groups,
+    guest_pages,
+    guests,
     images,
     me,
     messages,
@@ -43,8 +56,10 @@ from . import (
     pages,
     people,
     rate_limits,
+    request_log,
     rerank,
     runs,
+    shares,
     spend_limits,
     stored_completions,
     system,
@@ -72,7 +87,9 @@ _MODULES = (
     *(chat, assistants, runs, threads, messages, files, uploads, vector_stores, vector_search, transfer),
     *(models, stored_completions, text_completions, images, tokenize, embeddings, rerank),
     *(moderations, webhooks, connections, organization, people, rate_limits, usage, spend_limits, system),
-    *(audit, data_controls, me, all_runs, configured_models),
+    *(audit, data_controls, me, all_runs, configured_models, request_log, shares, groups, agents),
+    # `/v1/gpts/groups` and others come before `/v1/gpts/{gpt_id}`.
+    *(gpts_archive, gpts_builder, gpts_store, gpts_feedback, gpts_links, gpts, guests),
 )
 #: Paths whose requests are calls of models, for which rate limits are meant.
 _MODEL_CALLS = frozenset(
@@ -87,6 +104,8 @@ _MODEL_CALLS = frozenset(
         "/v1/images/variations",
     }
 )
+#: How paths begin that the token of a link opens: of the API, and of pages.
+_BY_LINK, _PAGES_BY_LINK = (shares.PREFIX, guests.PREFIX), ("/s/", "/g/")
 
 
 def _body_limits(settings: Settings) -> Callable[[str], int]:
@@ -94,18 +113,21 @@ def _body_limits(settings: Settings) -> Callable[[str], int]:
     of_paths = {
         "/v1/files": settings.max_file_bytes + files.FORM_BYTES,
         "/v1/import": settings.max_import_bytes,
+        "/v1/gpts/import": gpts_archive.IMPORT_BYTES,
         "/v1/tokenize": settings.max_tokenize_bytes,
         "/v1/images/edits": images.body_limit(settings),
         "/v1/images/variations": images.body_limit(settings),
         **dict.fromkeys(pages.FORMS, pages.FORM_BYTES),
     }
 
+    guests_body = guests.body_limit(settings)
+
     def limit(path: str) -> int:
         if path.startswith("/v1/uploads/") and path.endswith("/parts"):
             return uploads.PART_BODY_BYTES
         if path.startswith(UPLOADS):
             return settings.max_file_bytes + files.FORM_BYTES
-        return of_paths.get(path, settings.max_body_bytes)
+        return guests_body if path.startswith(_BY_LINK) else of_paths.get(path, settings.max_body_bytes)
 
     return limit
 
@@ -129,6 +151,7 @@ class _Application(FastAPI):
             limited=_MODEL_CALLS,
             signed=images.CONTENT_PREFIX,
             keyless={CALLBACK_PATH},
+            by_token=(*_BY_LINK, *_PAGES_BY_LINK),
         )
 
 
@@ -149,18 +172,22 @@ def create_app(
         async with running(settings, conninfo, work=settings.serve_worker) as service:
             app.state.store, app.state.models, app.state.engine = service.store, service.models, service.engine
             app.state.keys, app.state.people, app.state.limits = service.keys, service.people, service.limits
-            metering = app.state.metering = Metering(service.limits, service.usage)
+            app.state.request_log = service.requests
+            metering = app.state.metering = service.metering
             app.state.embedders, app.state.rerankers = service.embedders, service.rerankers
             app.state.search = service.search
             app.state.moderations = Moderations(service.models, settings)
             app.state.images, app.state.egress = service.images, service.egress
             app.state.chat_completions = ChatCompletions(service.store, service.models, metering)
             app.state.text_completions = TextCompletions(service.models, metering)
-            app.state.connections = service.connections
+            app.state.connections, app.state.gpts = service.connections, service.gpts
+            asking = _asking(app, service, settings)
+            app.state.agents = service.agents
             app.state.webhooks = WebhookRegistry(service.store, service.egress, settings)
             if first_key:
                 await app.state.keys.ensure(first_key, "first key")
             yield
+            await asking.stop()
 
     app = _Application(
         title="Retinue",
@@ -183,9 +210,20 @@ def create_app(
         app.include_router(module.router)
     if settings.pages:
         app.include_router(pages.router)
+        app.include_router(guest_pages.router)
     if settings.pages and studio is not None:
         studio(app)
     return app
+
+
+def _asking(app: FastAPI, service: Service, settings: Settings) -> Asking:
+    """What asks GPTs for those who know them as models, and for guests."""
+    store, gpts, asking = service.store, service.gpts, Asking(service.store, service.engine)
+    app.state.gpt_completions = GptCompletions(store, gpts, asking, settings)
+    app.state.gpt_models = GptModels(store, gpts, service.models)
+    app.state.gpt_links = Links(store, gpts, settings)
+    app.state.guests = Guests(store, asking, settings)
+    return asking
 
 
 class _ErrorResponse(Response):

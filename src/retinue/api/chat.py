@@ -10,9 +10,11 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from ..accounts.request_log import note_error
 from ..completions.events import encoded
 from ..completions.service import ChatCompletions
 from ..errors import ApiError
+from ..gpts.completions import GPT_NAMES, GptCompletions
 from ..wire.chat import ChatCompletionCreate
 from ..wire.completions import ChatCompletion
 from .http import EVENT_STREAM_HEADERS
@@ -24,6 +26,8 @@ router = APIRouter(prefix="/v1/chat/completions", tags=["Chat"], route_class=Lea
 @router.post("", response_model=ChatCompletion)
 async def create_chat_completion(request: Request, body: ChatCompletionCreate) -> Response:
     """Have a model answer a conversation, whole or as a stream of chunks."""
+    if body.model.startswith(GPT_NAMES):
+        return await _by_gpt(request, body)
     chat: ChatCompletions = request.app.state.chat_completions
     opened = await chat.open(body, await request.json(), len(await request.body()), request.scope["caller"])
     headers = {"openai-model": opened.model.name}
@@ -31,6 +35,14 @@ async def create_chat_completion(request: Request, body: ChatCompletionCreate) -
         return await AnswerStream.begin(chat.stream(opened), headers, request.app.state.settings.stream_keep_alive)
     whole = await chat.whole(opened)
     return Response(orjson.dumps(whole), media_type="application/json", headers=headers)
+
+
+async def _by_gpt(request: Request, body: ChatCompletionCreate) -> Response:
+    gpts: GptCompletions = request.app.state.gpt_completions
+    opened = await gpts.open(body, request.scope["caller"])
+    if body.stream:
+        return await AnswerStream.begin(gpts.stream(opened), {}, request.app.state.settings.stream_keep_alive)
+    return Response(orjson.dumps(await gpts.whole(opened)), media_type="application/json")
 
 
 class AnswerStream(Response):
@@ -83,6 +95,7 @@ class AnswerStream(Response):
                             await line.send(events)
                     except ApiError as error:
                         # The status has been sent: what goes wrong now is told in the stream, and ends it.
+                        note_error(error)
                         await line.send(encoded([error.body()]))
                 await send({"type": "http.response.body", "body": b""})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -13,14 +13,26 @@ from ..accounts.scopes import Need, allowed
 from ..errors import Forbidden
 from ..store.conversations import Assistants
 from ..store.files import Files
+from ..store.gpts import Gpts
 
 Json = dict[str, Any]
 
 #: How the paths begin whose answers or requests may have to do with assistants.
-_CONCERNED = ("/v1/threads", "/v1/runs", "/v1/assistants", "/v1/files/", "/v1/vector_stores", "/v1/export")
+CONCERNED = (
+    "/v1/threads",
+    "/v1/runs",
+    "/v1/assistants",
+    "/v1/files/",
+    "/v1/vector_stores",
+    "/v1/export",
+    "/v1/gpts",
+    "/v1/agents",
+)
 _ASSISTANT = re.compile(r"/v1/assistants/([^/]+)(?:/.*)?")
 _FILE_CONTENT = re.compile(r"/v1/(?:files|vector_stores/[^/]+/files)/([^/]+)/content")
 _VECTOR_STORE = re.compile(r"/v1/vector_stores/([^/]+)(?:/.*)?")
+#: A run, its steps, and what its model was sent.
+_RUN = re.compile(r"/v1/threads/[^/]+/runs/([^/]+)(?:/(?:steps|prompts)(?:/.*)?)?")
 _FILE_ID, _STORE_ID = re.compile(r"file-\w{1,128}"), re.compile(r"vs_\w{1,128}")
 
 
@@ -28,7 +40,8 @@ class Confidential:
     """The layer inside the gate that withholds. Plain ASGI; streams pass event by event.
 
     Who administers assistants sees everything. Who may read them sees all but what is protected. Who may do neither
-    sees nothing of them: only threads, and what runs have answered.
+    sees nothing of them: only threads, and what runs have answered. Who makes a GPT sees everything of the runs
+    in which they try its draft.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,13 +51,22 @@ class Confidential:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         caller = scope.get("caller")
-        if caller and scope["path"].startswith(_CONCERNED) and not allowed(caller.scopes, Need("assistants", "admin")):
+        if caller and scope["path"].startswith(CONCERNED) and not allowed(caller.scopes, Need("assistants", "admin")):
             # Of what is not protected, nothing is withheld from those who may read it.
             protected_only = allowed(caller.scopes, Need("assistants", "read"))
             body = await _Check(scope, protected_only).received(receive)
-            await self._app(scope, body, _Withholding(send, protected_only).send)
+            await self._app(scope, body, _Withholding(send, protected_only, _trial(scope)).send)
         else:
             await self._app(scope, receive, send)
+
+
+def _trial(scope: Scope) -> Callable[[], Awaitable[bool]] | None:
+    """What finds out whether a request asks for a run in which the caller tries their GPT; None where it cannot."""
+    found = _RUN.fullmatch(scope["path"])
+    if found is None or scope["method"] != "GET":
+        return None
+    gpts: Gpts = scope["app"].state.store.gpts
+    return lambda: gpts.is_trial(scope["project"], found[1])
 
 
 # --- requests
@@ -56,6 +78,7 @@ class _Check:
     def __init__(self, scope: Scope, protected_only: bool) -> None:
         self._assistants: Assistants = scope["app"].state.store.assistants
         self._files: Files = scope["app"].state.store.files
+        self._gpts: Gpts = scope["app"].state.store.gpts
         self._project: str = scope["project"]
         self._path: str = scope["path"]
         self._changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
@@ -101,6 +124,10 @@ class _Check:
         uploads = await self._files.uploads(self._project, files)
         # Who has uploaded a file knows what is in it.
         files = {file for file in files if not uploads.get(file)}
+        if not files:
+            return
+        # Nor is it a secret to whoever got it with the copy of a GPT.
+        files -= await self._gpts.given(self._project, files)
         found = await self._assistants.files_of_any(self._project, files, protected_only=self._protected_only)
         if found:
             raise _refused(f"The file '{min(found)}' belongs to an assistant.")
@@ -141,9 +168,11 @@ def _texts(body: bytes) -> Iterator[str]:
 class _Withholding:
     """An answer on its way."""
 
-    def __init__(self, send: Send, protected_only: bool) -> None:
+    def __init__(self, send: Send, protected_only: bool, trial: Callable[[], Awaitable[bool]] | None) -> None:
+        """`trial`: finds out whether the caller may see all of the answer; asked only where something is withheld."""
         self._send = send
         self._protected_only = protected_only
+        self._trial = trial
         #: The head of an answer that is read whole before it is sent.
         self._head: Message | None = None
         #: What lines of JSON begin with; None where there are none.
@@ -172,6 +201,8 @@ class _Withholding:
     async def _whole(self, head: Message) -> bytes:
         """The body of an answer in JSON; its head is sent."""
         body = self._object(self._rest) if self._rest else b""
+        if self._trial and b'"protected":true' in body and await self._trial():
+            body = self._rest
         others = [(name, value) for name, value in head.get("headers", ()) if name != b"content-length"]
         await self._send({**head, "headers": [*others, (b"content-length", b"%d" % len(body))]})
         return body

@@ -26,6 +26,8 @@ from ..wire.connections import (
     RunConsent,
     SignIn,
     SignInCreate,
+    ToolCallCreate,
+    ToolCalled,
 )
 from ..wire.steps import CallConsent, FunctionToolCall, RunStep, ServedCall, ToolCallsDetails
 from .cookies import session_token
@@ -94,6 +96,23 @@ async def list_connection_tools(connection_id: str, project: ProjectId, connecti
     tools = await connections.tools(project, connection_id)
     first, last = (tools[0].name, tools[-1].name) if tools else ("", "")
     return ok_list(ObjectList(data=tools, first_id=first, last_id=last, has_more=False))
+
+
+@router.post(_CONNECTION + "/tools/{name}/call", response_model=ToolCalled)
+async def call_connection_tool(
+    connection_id: str, name: str, caller: TheCaller, connections: TheRegistry, body: ToolCallCreate
+) -> Response:
+    """Call one operation or tool, to see what comes. Whoever sends this has decided it: no consent is asked for."""
+    served = await connections.call(caller.project, connection_id, name, body.arguments, _person(caller, ""))
+    return ok(
+        ToolCalled(
+            connection_id=connection_id,
+            name=name,
+            output=served.output,
+            failed=served.failed,
+            files=list(dict.fromkeys(served.files.values())),
+        )
+    )
 
 
 @router.post(_CONNECTION + "/sign_in", response_model=SignIn)

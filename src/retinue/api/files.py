@@ -18,7 +18,7 @@ from ..store.objects import PageQuery
 from ..store.store import Store
 from ..wire.common import Deleted, Id, ObjectList
 from ..wire.files import FileCreate, FileObject
-from .forms import bounded, coming_in, parts
+from .forms import FILE, bounded, coming_in, form_of, parts
 from .http import ProjectId, TheStore, ok, ok_list
 
 router = APIRouter(prefix="/v1/files", tags=["Files"])
@@ -27,23 +27,8 @@ router = APIRouter(prefix="/v1/files", tags=["Files"])
 FORM_BYTES = 1024 * 1024
 _MOST_FILENAME = 255
 
-_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file", "purpose"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        **FileCreate.model_json_schema(ref_template="#/components/schemas/{model}")["properties"],
-                    },
-                }
-            }
-        },
-    }
-}
+_FIELDS: dict[str, Any] = FileCreate.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
+_FORM = form_of({"file": FILE, **_FIELDS}, "file", "purpose")
 
 
 class _Upload:
@@ -162,21 +147,30 @@ async def delete_file(file_id: str, project: ProjectId, store: TheStore) -> Resp
 @router.get("/{file_id}/content", response_class=Response)
 async def get_file_content(file_id: str, project: ProjectId, store: TheStore) -> Response:
     """Retrieve what is in a file."""
-    file = await store.files.get(project, file_id)
+    return await content_of(store, await store.files.get(project, file_id))
+
+
+async def content_of(store: Store, file: FileObject, *, shown_as: str = "") -> Response:
+    """What is in a file, to be saved; or, with a media type in `shown_as`, to be shown.
+
+    Raises:
+        NotFound: it is gone.
+    """
     content = store.blobs.read(blob_of(file.id))
     try:
         first = await anext(content, b"")
     except FileNotFoundError as error:
-        raise NotFound(f"The content of file '{file_id}' is gone.") from error
+        raise NotFound(f"The content of file '{file.id}' is gone.") from error
 
     async def whole() -> AsyncGenerator[bytes]:
         yield first
         async for piece in content:
             yield piece
 
+    kept = "inline" if shown_as else "attachment"
     headers = {
         "content-length": str(file.bytes),
-        "content-disposition": f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}",
+        "content-disposition": f"{kept}; filename*=UTF-8''{quote(file.filename, safe='')}",
         "x-content-type-options": "nosniff",
     }
-    return StreamingResponse(whole(), media_type="application/octet-stream", headers=headers)
+    return StreamingResponse(whole(), media_type=shown_as or "application/octet-stream", headers=headers)

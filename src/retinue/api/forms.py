@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -21,6 +22,20 @@ _MOST_PARTS = 64
 _MOST_FIELD_BYTES = 64 * 1024
 
 _BROKEN = "We could not parse the form of your request. It must be multipart/form-data, with every part in full."
+
+#: A file in a form, as our document tells of it.
+FILE: dict[str, Any] = {"type": "string", "format": "binary"}
+
+
+def form_of(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    """What our document tells of an operation that takes a form: `openapi_extra` of its route.
+
+    Args:
+        properties: the JSON schema of each field.
+        required: names of the fields that must be there.
+    """
+    schema = {"type": "object", "required": list(required), "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from ..accounts.keys import Caller
+from ..accounts.request_log import note_run
 from ..errors import InvalidRequest
 from ..runs.engine import Engine
 from ..runs.events import EventStream
@@ -62,6 +63,11 @@ class JsonRoute(APIRoute):
             return await handler(JsonRequest(request.scope, request.receive))
 
         return handle
+
+
+def address_of(request: Request) -> str:
+    """The network address of whoever asks, as far as it is known."""
+    return request.client.host if request.client else ""
 
 
 async def _project(request: Request) -> str:
@@ -128,6 +134,7 @@ def ok_list(page: ObjectList[Any]) -> Response:
 
 def ok_run(run: Run, settings: Settings, shown: WireObject | None = None) -> Response:
     """200 with a run, or with what is shown in its place: which model serves it, and when to ask again."""
+    note_run(run)
     headers = {"openai-model": run.model}
     if run.status in ACTIVE:
         headers["openai-poll-after-ms"] = str(settings.poll_after_ms)
@@ -145,6 +152,7 @@ class EventStreamResponse(Response):
 
     def __init__(self, stream: EventStream, run: Run, keep_alive: float) -> None:
         """`keep_alive`: seconds of silence after which a comment is sent."""
+        note_run(run)
         super().__init__(headers={**EVENT_STREAM_HEADERS, "openai-model": run.model})
         del self.headers["content-length"]
         self._stream = stream

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ..accounts.metering import Metered, Metering
+from ..accounts.request_log import note_error
 from ..errors import ApiError, InvalidRequest, ModelError
 from ..inference.chat import Json
 from ..inference.images import ImageCall, Images, media_type, usage_of
@@ -34,6 +35,7 @@ from ..wire.images import (
     ImageVariationForm,
 )
 from .files import FORM_BYTES
+from .forms import FILE, form_of
 from .http import EVENT_STREAM_HEADERS, JsonRoute, ProjectId, TheStore, ok
 from .image_forms import MOST_IMAGES, read_edit, read_variation
 
@@ -64,18 +66,12 @@ def _schema(model: type[Any]) -> Json:
 
 def _form(model: type[Any], files: Json) -> Json:
     schema = _schema(model)
-    required = ["image", *schema.get("required", [])]
-    return {
-        "multipart/form-data": {
-            "schema": {"type": "object", "required": required, "properties": {**files, **schema["properties"]}}
-        }
-    }
+    return form_of({**files, **schema["properties"]}, "image", *schema.get("required", []))
 
 
-_FILE: Json = {"type": "string", "format": "binary"}
-_FILES: Json = {"anyOf": [_FILE, {"type": "array", "maxItems": MOST_IMAGES, "items": _FILE}]}
-_EDIT: Json = {"requestBody": {"required": True, "content": _form(ImageEditForm, {"image": _FILES, "mask": _FILE})}}
-_VARIATION: Json = {"requestBody": {"required": True, "content": _form(ImageVariationForm, {"image": _FILE})}}
+_FILES: Json = {"anyOf": [FILE, {"type": "array", "maxItems": MOST_IMAGES, "items": FILE}]}
+_EDIT = _form(ImageEditForm, {"image": _FILES, "mask": FILE})
+_VARIATION = _form(ImageVariationForm, {"image": FILE})
 
 
 @router.post("/generations", response_model=ImagesResponse)
@@ -212,6 +208,7 @@ async def _stream(batches: AsyncGenerator[list[Json], None], metered: Metered) -
             except ApiError as error:
                 if not begun:
                     raise
+                note_error(error)
                 yield b"event: error\ndata: %s\n\n" % orjson.dumps(error.body())
 
 

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..accounts.request_log import note_model
 from . import validation
 from .http import JsonRequest
 
@@ -40,6 +41,8 @@ class LeanRoute(APIRoute):
         try:
             body = await self._body(request)
             with HangUp(receive):
+                if model := getattr(body, "model", None):
+                    note_model(model)
                 response = await self.endpoint(request, body)
         except ClientDisconnect:
             return
@@ -74,6 +77,7 @@ class FastLane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and (route := self._routes.get((scope["method"], scope["path"]))):
+            scope["route"] = route
             await route.answer(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Callable, Collection, Mapping
 
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..accounts.keys import Caller, Keys
 from ..accounts.limits import Limits
+from ..accounts.request_log import Noted, RequestLog, note_error
 from ..accounts.sessions import Sessions
 from ..errors import (
     ApiError,
@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 #: and never by the browser itself, so that a page can do no more than its key. Where the browser itself has sent the
 #: cookie of a session, it shows such an answer to no other page.
 _ORIGINS = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"*"))
+#: Where pages look at the log of requests.
+_LISTS_OF_THE_LOG = ("/v1/request_logs", "/v1/organization/request_logs")
 #: Seconds for which a browser may remember that it may ask.
 _REMEMBERED = b"86400"
 
@@ -53,6 +55,7 @@ class Gate:
         limited: Collection[str],
         signed: str,
         keyless: Collection[str] = (),
+        by_token: tuple[str, ...] = (),
     ) -> None:
         """Wrap an application.
 
@@ -63,12 +66,14 @@ class Gate:
             limited: paths that call models; their answers tell of the limits.
             signed: how paths begin that need no key, because their addresses are signed.
             keyless: paths that need none, because people's browsers are sent there.
+            by_token: how paths begin that hold the token of a link. They need no key, and no log shows the token.
         """
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._limited = limited
         self._signed = signed
         self._keyless = keyless
+        self._by_token = by_token
         self._headers = ((b"openai-version", b"2020-10-01"), (b"openai-organization", organization.encode()))
         self._v1_headers = (*self._headers, *_ORIGINS)
 
@@ -78,19 +83,34 @@ class Gate:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
-        in_api = path.startswith("/v1/")
-        answering = _Answering(send, self._v1_headers if in_api else self._headers)
+        if not path.startswith("/v1/"):
+            await self._answer(scope, receive, _Answering(send, self._headers), in_api=False)
+            return
+        answering = _Answering(send, self._v1_headers)
+        requests: RequestLog = scope["app"].state.request_log
+        requests.begin(answering.noted)
+        try:
+            await self._answer(scope, receive, answering, in_api=True)
+        finally:
+            route: str | None = getattr(scope.get("route"), "path", None)
+            if not answering.preflight and not _reads_the_log(answering.noted, route):
+                requests.end(answering.noted, scope["method"], self._shown(path), route)
+
+    async def _answer(self, scope: Scope, receive: Receive, answering: _Answering, *, in_api: bool) -> None:
+        path: str = scope["path"]
         try:
             if "\x00" in path:
                 raise NotFound("Invalid URL: it holds a NUL character.")
             headers: dict[bytes, bytes] = dict(scope["headers"])
             if in_api and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+                answering.preflight = True
                 await _allow(headers, answering.send)
                 return
             signed = path.startswith(self._signed) and b"signature=" in scope["query_string"]
             acting(_actor(None, scope, headers))
-            if in_api and not signed and path not in self._keyless:
-                caller = scope["caller"] = await _caller(scope, headers)
+            open_ = signed or path in self._keyless or path.startswith(self._by_token)
+            if in_api and not open_:
+                caller = scope["caller"] = await _caller(scope, headers, answering.noted)
                 scope["project"] = caller.project
                 acting(_actor(caller, scope, headers))
                 if path in self._limited:
@@ -98,31 +118,45 @@ class Gate:
             receive = _bounded(headers, receive, self._max_body_bytes(path))
             await self._app(scope, receive, answering.send)
         except Exception as error:
-            told = _told(error, answering.request_id, path)
+            told = _told(error, answering.request_id, self._shown(path))
             if not answering.begun:
                 await answer(told, answering.send)
+
+    def _shown(self, path: str) -> str:
+        """A path as logs may have it."""
+        begin = next((one for one in self._by_token if path.startswith(one)), None)
+        return path if begin is None else begin + "…"
 
 
 class _Answering:
     """An answer on its way: its head gets the headers that every answer has."""
 
-    __slots__ = ("_began", "_headers", "_send", "begun", "caller", "limits", "request_id")
+    __slots__ = ("_headers", "_send", "begun", "caller", "limits", "noted", "preflight", "request_id")
 
     def __init__(self, send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self._send = send
         self._headers = headers
-        self._began = time.perf_counter()
-        self.request_id = b"req_%032x" % random.getrandbits(128)
+        self.noted = Noted()
+        self.request_id = b"req_" + self.noted.id.encode()
         self.begun = False
+        #: Whether it is a browser that asks whether it may ask.
+        self.preflight = False
         #: Where the answer tells of limits: these, as they are for this caller.
         self.limits: Limits | None = None
         self.caller = Caller("")
 
     async def send(self, message: Message) -> None:
         """Pass a message on."""
-        if message["type"] == "http.response.start":
+        noted = self.noted
+        if message["type"] == "http.response.body":
+            if body := message.get("body"):
+                if noted.first_byte is None:
+                    noted.first_byte = time.perf_counter()
+                noted.bytes += len(body)
+        elif message["type"] == "http.response.start":
             self.begun = True
-            milliseconds = round((time.perf_counter() - self._began) * 1000)
+            noted.status = message["status"]
+            milliseconds = round((time.perf_counter() - noted.began) * 1000)
             headers = message["headers"] = [
                 *message.get("headers", ()),
                 (b"x-request-id", self.request_id),
@@ -134,13 +168,20 @@ class _Answering:
         await self._send(message)
 
 
-async def _caller(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
-    """Who asks, and may: by a key, or signed in."""
+def _reads_the_log(noted: Noted, route: str | None) -> bool:
+    """Whether somebody looks at the log in a page: it would never come to rest if that stood in it, too."""
+    return noted.by_page and noted.status == 200 and route in _LISTS_OF_THE_LOG
+
+
+async def _caller(scope: Scope, headers: Mapping[bytes, bytes], noted: Noted) -> Caller:
+    """Who asks, and may: by a key, or signed in. Who asks and may not is noted, too."""
     project = headers.get(b"openai-project", b"").decode("latin-1")
     if b"authorization" not in headers and (token := session_token(headers)):
+        noted.by_page = True
         sessions: Sessions = scope["app"].state.people.sessions
         csrf = headers.get(b"x-csrf-token", b"").decode("latin-1")
         caller = await sessions.caller_of(token, scope["method"], scope["path"], project=project, csrf=csrf)
+        noted.caller = caller
         caller.require(scope["method"], scope["path"])
         return caller
     scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
@@ -150,7 +191,7 @@ async def _caller(scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
             "Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
         )
     keys: Keys = scope["app"].state.keys
-    caller = await keys.caller_of(key.strip())
+    caller = noted.caller = await keys.caller_of(key.strip())
     if project:
         await keys.check_project(caller, project)
     caller.require(scope["method"], scope["path"])
@@ -221,6 +262,7 @@ def _told(error: Exception, request_id: bytes, path: str) -> ApiError:
 
 async def answer(error: ApiError, send: Send) -> None:
     """Send an error in the official shape."""
+    note_error(error)
     headers = [(b"content-type", b"application/json")]
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after)))

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from ..errors import Forbidden
+from ..gpts.completions import GPT_NAMES
+from ..gpts.models import GptModels
 from ..inference import listing
 from ..wire.common import Deleted
 from ..wire.models import Model, ModelList
-from .http import ProjectId, ok
+from .http import ProjectId, TheCaller, ok
 
 router = APIRouter(prefix="/v1/models", tags=["Models"])
 
 
 @router.get("", response_model=ModelList)
-async def list_models(request: Request, project: ProjectId) -> Response:
-    """List the models that are configured by name."""
-    return ok(ModelList(data=listing.listed(request.app.state.models)))
+async def list_models(request: Request, caller: TheCaller, gpts: Annotated[bool, Query()] = False) -> Response:
+    """List the models that are configured by name; with `gpts`, the newest GPTs in the store too."""
+    found = listing.listed(request.app.state.models)
+    return ok(ModelList(data=[*found, *(await _gpts(request).listed(caller) if gpts else ())]))
 
 
 @router.get("/{model:path}", response_model=Model)
-async def get_model(model: str, request: Request, project: ProjectId) -> Response:
+async def get_model(model: str, request: Request, caller: TheCaller) -> Response:
     """Retrieve a model by its name or an alias."""
+    if model.startswith(GPT_NAMES):
+        return ok(await _gpts(request).get(caller, model))
     found = listing.describe(request.app.state.models, model)
     return ok(found, {"openai-model": found.retinue.serves})
 
@@ -36,3 +43,7 @@ async def delete_model(model: str, request: Request, project: ProjectId) -> Resp
         param="model",
         code="model_not_deletable",
     )
+
+
+def _gpts(request: Request) -> GptModels:
+    return request.app.state.gpt_models

@@ -21,10 +21,13 @@ from ..store.store import Store
 from ..studio.account_pages import HEADERS, Frame, Problem, account_page, problem_page, sign_in_page, welcome_page
 from ..studio.texts import Language, preferred
 from .cookies import BROWSER, LANGUAGE, SESSION, SIGN_IN, is_encrypted, is_on_loopback, set_cookie
+from .http import address_of
 
 #: Where forms are sent, and their most bytes.
 FORMS, FORM_BYTES = ("/sign-in", "/welcome", "/account", "/sign-out"), 16 * 1024
 _MOST_FIELDS = 10
+#: Where people go on who asked for no page; who is new is shown how to begin.
+_HOME, _GUIDE = "/", "/start"
 #: Projects that an account's page shows.
 _MOST_SHOWN = 50
 #: A path of this server with its query. A second slash would begin a host, a backslash is one to browsers, and white
@@ -61,10 +64,10 @@ router = APIRouter(route_class=_PageRoute, include_in_schema=False)
 
 @router.get("/sign-in")
 async def show_sign_in(request: Request) -> Response:
-    """The form; whoever is signed in goes on, to `next` of the query or to their account."""
+    """The form; whoever is signed in goes on, to `next` of the query or to the studio."""
     onward = _onward(request.query_params.get("next", ""))
     if await _is_signed_in(request):
-        return _redirect(onward or "/account")
+        return _redirect(onward or _HOME)
     return _sign_in_page(request, onward)
 
 
@@ -76,7 +79,7 @@ async def sign_in(request: Request) -> Response:
     try:
         _check_form(request, form, BROWSER)
         _require_safety(request)
-        token = await _people(request).sign_in(form.get("email", ""), form.get("password", ""), _address(request))
+        token = await _people(request).sign_in(form.get("email", ""), form.get("password", ""), address_of(request))
     except ApiError as error:
         return _sign_in_page(request, onward, error, form.get("email", ""))
     return await _signed_in(request, token, onward)
@@ -88,7 +91,7 @@ async def begin_sign_in(request: Request) -> Response:
     provider = _people(request).provider
     if provider is None:
         raise NotFound("No OpenID provider is configured.")
-    await _people(request).count_provider(_address(request))
+    await _people(request).count_provider(address_of(request))
     url, begun = await provider.begin(_onward(request.query_params.get("next", "")))
     response = _redirect(url)
     set_cookie(request, response, SIGN_IN, begun, SIGN_IN_TIME)
@@ -101,7 +104,7 @@ async def finish_sign_in(request: Request) -> Response:
     people, query = _people(request), request.query_params
     if people.provider is None:
         raise NotFound("No OpenID provider is configured.")
-    await people.count_provider(_address(request))
+    await people.count_provider(address_of(request))
     identity, onward = await people.provider.finish(
         request.cookies.get(SIGN_IN, ""), query.get("state", ""), query.get("code", ""), query.get("error", "")
     )
@@ -147,7 +150,7 @@ async def accept_welcome(request: Request) -> Response:
             lambda frame: welcome_page(frame, token=token, invited=welcome.email, name=name, email=email),
             error,
         )
-    return await _signed_in(request, session)
+    return await _signed_in(request, session, _GUIDE)
 
 
 # --- the account
@@ -169,7 +172,7 @@ async def change_password(request: Request) -> Response:
     try:
         _check_form(request, form, SESSION)
         _require_safety(request)
-        new = await people.change_password(session, form.get("old", ""), form.get("password", ""), _address(request))
+        new = await people.change_password(session, form.get("old", ""), form.get("password", ""), address_of(request))
     except ApiError as error:
         return await _account_page(request, token, error)
     response = await _account_page(request, new, notice="changed")
@@ -207,10 +210,6 @@ def _settings(request: Request) -> Settings:
     return request.app.state.settings
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
 async def _is_signed_in(request: Request) -> bool:
     try:
         await _people(request).sessions.find(request.cookies.get(SESSION, ""))
@@ -225,10 +224,10 @@ def _onward(wanted: str) -> str:
 
 
 async def _signed_in(request: Request, token: str, onward: str = "") -> Response:
-    """On, to the account if to nothing else, with a new session; one that the browser had before ends."""
+    """On, to the studio if to nothing else, with a new session; one that the browser had before ends."""
     if before := request.cookies.get(SESSION):
         await _people(request).sessions.end(before)
-    response = _redirect(onward or "/account")
+    response = _redirect(onward or _HOME)
     set_cookie(request, response, SESSION, token, _settings(request).session_lifetime)
     return response
 
@@ -250,10 +249,11 @@ def _fresh_form(request: Request, page: Callable[[Frame], bytes], error: ApiErro
 
 def _frame(request: Request, token: str = "", error: ApiError | None = None, notice: str = "") -> Frame:
     problem = Problem(error.code or error.param or "", error.message) if error else None
-    return Frame(_language(request), csrf_token(token) if token else "", problem, notice)
+    return Frame(language_of(request), csrf_token(token) if token else "", problem, notice)
 
 
-def _language(request: Request) -> Language:
+def language_of(request: Request) -> Language:
+    """The language that a request asks for: by its address, by what was chosen before, by the browser."""
     chosen = request.query_params.get("lang") or request.cookies.get(LANGUAGE)
     if chosen in ("en", "zh"):
         return "zh" if chosen == "zh" else "en"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import StringConstraints
 
 from ..errors import InvalidRequest
+from ..gpts.registry import Gpts
 from ..runs import prompts
 from ..runs.events import EventStream
 from ..settings import Settings
@@ -41,6 +42,20 @@ def _answer(run: Run, stream: EventStream | None, request: Request) -> Response:
     return EventStreamResponse(stream, run, settings.stream_keep_alive) if stream else ok_run(run, settings)
 
 
+RunBody = TypeVar("RunBody", RunCreate, ThreadAndRunCreate)
+
+
+async def with_assistant(body: RunBody, request: Request) -> RunBody:
+    """A request for a run, with the assistant of the GPT that it names, if it names one.
+
+    Raises:
+        NotFound: the caller may use no such GPT.
+    """
+    gpts: Gpts = request.app.state.gpts
+    assistant = await gpts.assistant_of(request.scope["caller"], body.assistant_id)
+    return body if assistant == body.assistant_id else body.model_copy(update={"assistant_id": assistant})
+
+
 def check_tool_outputs(body: ToolOutputsSubmit, settings: Settings) -> None:
     """See that no output is larger than the setting `max_tool_output_bytes`."""
     most = settings.max_tool_output_bytes
@@ -55,6 +70,7 @@ async def create_thread_and_run(
     body: ThreadAndRunCreate, request: Request, caller: TheCaller, engine: TheEngine, shown: Shown
 ) -> Response:
     """Create a thread and run an assistant on it."""
+    body = await with_assistant(body, request)
     stream = EventStream(shown) if body.stream else None
     return _answer(await engine.create_with_thread(caller, body, stream), stream, request)
 
@@ -64,6 +80,7 @@ async def create_run(
     thread_id: str, body: RunCreate, request: Request, caller: TheCaller, engine: TheEngine, shown: Shown
 ) -> Response:
     """Run an assistant on a thread."""
+    body = await with_assistant(body, request)
     stream = EventStream(shown) if body.stream else None
     return _answer(await engine.create(caller, thread_id, body, stream), stream, request)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -34,11 +34,15 @@ async def list_threads(
     project: ProjectId,
     store: TheStore,
     query: Annotated[str | None, Query(max_length=256)] = None,
+    sort: Literal["created_at", "last_used_at"] = "created_at",
 ) -> Response:
     """List threads: of all, those with every `metadata[key]=value` and with messages that have the words of `query`."""
     metadata = metadata_filter(request)
     within: float = request.app.state.settings.search_timeout
-    return ok_list(await store.threads.search(project, page, metadata=metadata, words=query, within=within))
+    found = await store.threads.search(
+        project, page, metadata=metadata, words=query, within=within, by_use=sort == "last_used_at"
+    )
+    return ok_list(found)
 
 
 @router.post("/{thread_id}/fork", response_model=Thread)

@@ -16,7 +16,7 @@ from ..errors import InvalidRequest, Unavailable
 from ..settings import Settings
 from ..transfer.export import export
 from ..transfer.load import load
-from .http import ProjectId, TheStore
+from .http import ProjectId, TheCaller, TheStore
 
 router = APIRouter(prefix="/v1", tags=["Export and import"])
 
@@ -36,13 +36,13 @@ async def export_thread(thread_id: str, request: Request, project: ProjectId, st
 
 @router.post("/import")
 async def import_project(
-    request: Request, project: ProjectId, store: TheStore, ids: Literal["new", "keep"] = "new"
+    request: Request, caller: TheCaller, store: TheStore, ids: Literal["new", "keep"] = "new"
 ) -> Response:
     """Take in an export, all of it or nothing."""
     settings: Settings = request.app.state.settings
     pieces = _received(request, settings.transfer_idle)
-    await store.storage.require(project, 1)
-    imported = await load(store, settings, project, pieces, keep_ids=ids == "keep")
+    await store.storage.require(caller.project, 1)
+    imported = await load(store, settings, caller, pieces, keep_ids=ids == "keep")
     body = {
         "object": "import",
         "counts": imported.counts,

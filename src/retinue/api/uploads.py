@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -14,7 +13,7 @@ from ..store.ids import new_id
 from ..store.uploads import no_room
 from ..wire.uploads import Upload, UploadComplete, UploadCreate, UploadPart
 from .files import FORM_BYTES, filename
-from .forms import Part, bounded, coming_in, parts
+from .forms import FILE, Part, bounded, coming_in, form_of, parts
 from .http import JsonRoute, ProjectId, TheStore, ok
 
 router = APIRouter(prefix="/v1/uploads", tags=["Uploads"], route_class=JsonRoute)
@@ -25,20 +24,7 @@ _MOST_PART_BYTES = 64 * 1024 * 1024
 #: Most bytes of a request with a part.
 PART_BODY_BYTES = _MOST_PART_BYTES + FORM_BYTES
 
-_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["data"],
-                    "properties": {"data": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
-    }
-}
+_FORM = form_of({"data": FILE}, "data")
 
 
 @router.post("", response_model=Upload)

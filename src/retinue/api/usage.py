@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
 
-from ..accounts import books
+from ..accounts import books, measures
+from ..wire.measures import RequestsUsage, RequestsUsageParams, RunsUsage, RunsUsageParams
 from ..wire.usage import (
     AudioSpeechesUsage,
     AudioTranscriptionsUsage,
@@ -122,3 +123,18 @@ async def get_web_search_calls_usage(store: TheStore, params: ByCall) -> Respons
 async def get_costs(store: TheStore, params: Annotated[CostsParams, Query()]) -> Response:
     """What everything cost."""
     return await _page(store, "costs", params)
+
+
+# --- extensions: how everything fared
+
+
+@router.get("/usage/requests", response_model=BucketPage[RequestsUsage])
+async def get_requests_usage(store: TheStore, params: Annotated[RequestsUsageParams, Query()]) -> Response:
+    """How requests fared: numbers, errors, and how long they took."""
+    return ok(await measures.requests(store.measures, params))
+
+
+@router.get("/usage/runs", response_model=BucketPage[RunsUsage])
+async def get_runs_usage(store: TheStore, params: Annotated[RunsUsageParams, Query()]) -> Response:
+    """How runs fared: how they ended, and how long they took and waited."""
+    return ok(await measures.runs(store.measures, params))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import chat, doctor, erase, keys, models, serve, transfer, users
+from . import agent, agents, chat, doctor, erase, keys, models, serve, transfer, users
 
 app = typer.Typer(
     name="retinue",
@@ -18,6 +18,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 app.add_typer(models.app, name="models")
 app.command("chat")(chat.chat)
+app.command("agent")(agent.agent)
+app.add_typer(agents.app, name="agents")
 app.command("export")(transfer.export_file)
 app.command("import")(transfer.import_file)
 app.command("erase")(erase.erase)

@@ -175,7 +175,7 @@ def _model_servers(settings: Settings) -> Iterator[Finding]:
             if model.backend == "openai"
             for server in model.servers()
         ]
-        found = await asyncio.gather(*(reach(server) for _, server in servers))
+        found = await asyncio.gather(*(reach(server, settings) for _, server in servers))
         return [
             Finding(
                 f"Server of {name}",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.table import Column, Table
 
+from ..inference.upstream_keys import sealed
 from ..model_settings import ModelSettings
 from ..settings import config_file
 from ..settings_file import put_model, remove_model
@@ -101,7 +103,8 @@ def add(
     except ValidationError as error:
         fail("; ".join(str(one["msg"]).removeprefix("Value error, ") for one in error.errors()))
     with _told():
-        put_model(settings, name, lambda _: values, ["default"] if default else [])
+        seal = partial(sealed, settings=settings)
+        put_model(settings, name, lambda _: values, ["default"] if default else [], seal=seal)
     console.print(f"{name} is added to {config_file(settings.data)}.")
 
 

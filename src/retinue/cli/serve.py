@@ -90,8 +90,9 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     async with database(settings) as conninfo:
         await _require_sign_in(settings, conninfo)
         host, port = listening.getsockname()[:2]
+        settings = settings.model_copy(update={"port": port})
         base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        app = create_app(settings, conninfo, key, _studio(base, settings.public_url))
+        app = create_app(settings, conninfo, key, _studio(base, settings))
         config = uvicorn.Config(
             app,
             loop="uvloop",
@@ -110,7 +111,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
             raise typer.Exit(1)
 
 
-def _studio(base: str, public_url: str | None) -> Callable[[FastAPI], None]:
+def _studio(base: str, settings: Settings) -> Callable[[FastAPI], None]:
     """What adds the pages, which reach the API by the address on which this process listens."""
     reached = base.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
@@ -118,7 +119,7 @@ def _studio(base: str, public_url: str | None) -> Callable[[FastAPI], None]:
         # NiceGUI takes half a second and 40 MB, which other commands and servers without pages save.
         from ..studio.mount import mount
 
-        mount(app, reached, public_url)
+        mount(app, reached, settings.public_url, settings.chat_titles)
 
     return add
 

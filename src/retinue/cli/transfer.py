@@ -10,6 +10,7 @@ import psycopg
 import typer
 import uvloop
 
+from ..accounts.keys import Caller
 from ..errors import ApiError
 from ..settings import Settings
 from ..store.accounts import DEFAULT_PROJECT
@@ -56,7 +57,7 @@ def import_file(
     settings = load_settings(data=data)
 
     async def work(store: Store) -> Imported:
-        return await load(store, settings, DEFAULT_PROJECT, _pieces(path), keep_ids=keep_ids)
+        return await load(store, settings, Caller(DEFAULT_PROJECT), _pieces(path), keep_ids=keep_ids)
 
     try:
         imported = with_store(settings, work)

@@ -66,7 +66,7 @@ async def _prompted(body: Json, model: ServedModel, caller: str) -> AsyncGenerat
     async with aclosing(model.backend.stream(chat_request(body, caller))) as answer:
         async for event in answer:
             if isinstance(event, Finished):
-                yield [_chunk({}, event.reason), {"choices": [], "usage": _usage(event.usage)}]
+                yield [_chunk({}, event.reason), {"choices": [], "usage": event.usage.official()}]
             elif isinstance(event, TextDelta):
                 yield [_chunk({"content": event.text})]
             else:
@@ -79,15 +79,6 @@ async def _prompted(body: Json, model: ServedModel, caller: str) -> AsyncGenerat
 
 def _chunk(delta: Json, reason: str | None = None) -> Json:
     return {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
-
-
-def _usage(usage: Usage) -> Json:
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-    }
 
 
 async def _several(sources: list[Callable[[], Chunks]]) -> AsyncGenerator[list[Json], None]:
@@ -146,4 +137,4 @@ def _summed(usages: list[Json]) -> Json:
     first = usages[0]
     completion = sum(int(usage.get("completion_tokens") or 0) for usage in usages)
     cached = int((first.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-    return _usage(Usage(int(first.get("prompt_tokens") or 0), completion, cached))
+    return Usage(int(first.get("prompt_tokens") or 0), completion, cached).official()

@@ -11,9 +11,22 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
+import orjson
+from pydantic_core import to_json
+
 #: Any JSON object whose inside is not ours to interpret.
 Json = dict[str, Any]
 T = TypeVar("T", covariant=True)
+
+
+def encoded(value: Json | list[Any]) -> bytes:
+    """A value as JSON."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # orjson refuses integers beyond 64 bits, which a tool's schema may hold.
+        return to_json(value)
+
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -60,6 +73,15 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
         )
+
+    def official(self) -> Json:
+        """The official `usage` object of chat completions."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from ..wire.configured_models import ConfiguredModel, ModelPut, ModelServer, Rol
 from .local.catalogue import CATALOGUE
 from .models import Models
 from .route import Server
+from .upstream_keys import sealed
 
 #: What a request says beside the model's settings.
 _BESIDE = {"name", "default_for"}
@@ -60,7 +62,13 @@ def put(settings: Settings, asked: ModelPut) -> bool:
     if sent.get("base_url") and sent.get("upstreams"):
         raise InvalidRequest("Name either 'base_url' or 'upstreams', not both.", param="upstreams")
     try:
-        return put_model(settings, asked.name, lambda known: _revised(known, sent), asked.default_for)
+        return put_model(
+            settings,
+            asked.name,
+            lambda known: _revised(known, sent),
+            asked.default_for,
+            seal=partial(sealed, settings=settings),
+        )
     except ValidationError as error:
         first = error.errors()[0]
         said = str(first["msg"]).removeprefix("Value error, ")

@@ -188,7 +188,7 @@ class Models:
             route, llama = (servers.local(key, model, process, self._settings, root) for root in ("/v1", ""))
             self._ways[key] = _Ways(model, route, llama)
         else:
-            self._ways[key] = _Ways(model, servers.remote(key, model))
+            self._ways[key] = _Ways(model, servers.remote(key, model, self._settings))
         return self._ways[key]
 
     def _made(self, name: str, ways: _Ways) -> ServedModel:

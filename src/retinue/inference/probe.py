@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import aiohttp
 
 from ..model_settings import UpstreamSettings
+from ..settings import Settings
+from ..store.secretbox import SecretUnreadable
 from .servers import proxy_for
+from .upstream_keys import opened
 
 #: Seconds that a server has to answer.
 _PATIENCE = 5.0
@@ -22,10 +25,14 @@ class Reached:
     detail: str
 
 
-async def reach(server: UpstreamSettings) -> Reached:
+async def reach(server: UpstreamSettings, settings: Settings) -> Reached:
     """Ask a server with a `base_url` which models it has. Any answer will do but that it refuses the key."""
+    try:
+        api_key = opened(server.api_key, settings)
+    except SecretUnreadable as error:
+        return Reached(False, str(error))
     base_url = (server.base_url or "").rstrip("/")
-    headers = {"authorization": f"Bearer {server.api_key.get_secret_value()}"} if server.api_key else {}
+    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     timeout = aiohttp.ClientTimeout(total=_PATIENCE)
     try:
         async with (

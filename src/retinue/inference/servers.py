@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import partial
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -12,12 +13,14 @@ import structlog
 from ..errors import ModelError
 from ..model_settings import ModelSettings, UpstreamSettings
 from ..settings import Settings
+from ..store.secretbox import SecretUnreadable
 from .chat import Json
 from .local.process import LocalModel
 from .native import CHAT, COMPLETIONS
 from .route import Route, Server
 from .slots import FairSlots
 from .upstream import Upstream
+from .upstream_keys import opened
 
 log = structlog.get_logger(__name__)
 
@@ -25,12 +28,12 @@ log = structlog.get_logger(__name__)
 _CONCURRENCY = 256
 
 
-def remote(name: str, model: ModelSettings) -> Route:
+def remote(name: str, model: ModelSettings, settings: Settings) -> Route:
     """The way to the servers of a model with backend `openai`; to none for the other backends."""
     urls = [(server, server.base_url) for server in model.servers()]
     return Route(
         name,
-        [Server(_remote(server, url), server.weight, server.tier) for server, url in urls if url],
+        [Server(_remote(server, url, settings), server.weight, server.tier) for server, url in urls if url],
         retries=model.retries,
     )
 
@@ -71,16 +74,27 @@ def _llama(model: ModelSettings) -> dict[str, Json]:
     return {CHAT: told, COMPLETIONS: told}
 
 
-def _remote(server: UpstreamSettings, base_url: str) -> Upstream:
+def _remote(server: UpstreamSettings, base_url: str, settings: Settings) -> Upstream:
+    api_key, prepare = None, None
+    try:
+        api_key = opened(server.api_key, settings)
+    except SecretUnreadable as error:
+        # The model is configured all the same: its calls say what is wrong, and another server may answer them.
+        prepare = partial(_refuse, f"The model's server cannot be asked: {error}.")
     return Upstream(
         base_url,
         slots=_slots(server, _CONCURRENCY),
         served_name=server.served_name,
-        api_key=server.api_key.get_secret_value() if server.api_key else None,
+        api_key=api_key,
         proxy=proxy_for(server, base_url),
         connect_timeout=server.connect_timeout,
         read_timeout=server.read_timeout,
+        prepare=prepare,
     )
+
+
+async def _refuse(why: str) -> None:
+    raise ModelError(why)
 
 
 def _slots(server: UpstreamSettings, otherwise: int) -> FairSlots:

@@ -9,11 +9,10 @@ from typing import Any
 
 import aiohttp
 import orjson
-from pydantic_core import to_json
 
 from ..errors import ModelError
 from . import sse, upstream_errors
-from .chat import Json
+from .chat import Json, encoded
 from .slots import FairSlots
 
 #: No whole answer is longer than this many bytes: 2,048 embeddings, ten pictures.
@@ -106,12 +105,7 @@ class Upstream:
         return Streamed(call, self._read_timeout)
 
     def _encoded(self, model: str, path: str, body: Json) -> bytes:
-        body = {"model": self._served_name or model, **self._extra.get(path, {}), **body}
-        try:
-            return orjson.dumps(body)
-        except TypeError:
-            # orjson refuses integers beyond 64 bits, which a tool's schema may hold.
-            return to_json(body)
+        return encoded({"model": self._served_name or model, **self._extra.get(path, {}), **body})
 
     @asynccontextmanager
     async def _call(

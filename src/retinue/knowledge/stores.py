@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from ..errors import NotFound
+from ..store.database import Connection
 from ..store.ids import new_id
 from ..store.store import Store
 from ..wire.common import Deleted
@@ -141,6 +142,32 @@ async def detach(store: Store, project: str, vector_store: str, file: str) -> De
         NotFound: there is no such file in such a store.
     """
     return await store.vector_store_files.delete(project, file, "vector_store.file.deleted", vector_store)
+
+
+async def exchange(
+    store: Store,
+    connection: Connection,
+    project: str,
+    vector_store: str,
+    come: Sequence[str],
+    leave: Sequence[str],
+) -> None:
+    """Put files into a vector store and take others out, as a part of a transaction; the new ones are processed then.
+
+    Args:
+        store: where everything is.
+        connection: in the transaction.
+        project: the caller's project.
+        vector_store: the store's id.
+        come: ids of files to put in. Those that are there already are left as they are.
+        leave: ids of files to take out. Those that are not there need not be.
+
+    Raises:
+        NotFound: there is no such store or file.
+        InvalidRequest: the store has expired, or would have too many files.
+    """
+    files = _files(vector_store, _wanted(come, None))
+    await store.vector_stores.exchange(connection, project, vector_store, files, leave)
 
 
 async def progress(store: Store, project: str, vector_store: str, file: str) -> FileProgress:

@@ -13,12 +13,12 @@ from typing import Any, Literal, Protocol
 import structlog
 
 from ..accounts.keys import Caller, Origin
+from ..accounts.metering import Metering
 from ..accounts.prices import dollars
-from ..accounts.usage import UsageMeter
-from ..errors import ApiError, ContextOverflow, InsufficientQuota, ModelError, Unavailable
-from ..inference.chat import ChatRequest, Finished, Json, TextDelta
+from ..errors import ApiError, ContextOverflow, ModelError, Unavailable
+from ..inference.chat import ChatRequest, Finished, Json, TextDelta, ToolCallDelta, Usage
 from ..inference.models import Models, ServedModel
-from ..inference.tokens import estimate_usage
+from ..inference.tokens import estimate_prompt, estimate_usage
 from ..settings import Settings
 from ..store.runs import Claim, Commit
 from ..store.store import Store
@@ -72,7 +72,7 @@ class Driver:
         owner: str,
         watch: Watch,
         toolbox: Toolbox,
-        meter: UsageMeter,
+        metering: Metering,
         listener: Listener | None,
     ) -> None:
         """Describe the drive.
@@ -85,7 +85,7 @@ class Driver:
             owner: who holds the lease.
             watch: who reads along from elsewhere.
             toolbox: the tools that Retinue runs itself.
-            meter: counts the calls of the model.
+            metering: lets the calls of the model in, and counts them.
             listener: a client that reads the events, if there is one.
         """
         self.run = claim.run
@@ -102,7 +102,7 @@ class Driver:
         self._offered: Offered = {}
         #: All tools of the run, as the model is told of them.
         self._tools: list[Json] = []
-        self._meter = meter
+        self._metering = metering
         self._listener = listener
         self._turn: Turn | None = None
         #: Tokens that the last prompt could have.
@@ -240,40 +240,47 @@ class Driver:
         raise AssertionError
 
     async def _listen(self, model: ServedModel, turn: Turn, request: ChatRequest) -> Finished:
-        finished: Finished | None = None
         said: list[str] = []
-        try:
-            self._meter.require(self._caller)
-        except InsufficientQuota as error:
-            raise ModelError(error.message, status=error.status, run_code="rate_limit_exceeded") from error
+        usage: Usage | None = None
+        tokens = estimate_prompt(request) + (request.max_tokens or 0)
+        with await self._metering.patiently(self._caller, "runs", model.name, tokens) as metered:
+            try:
+                finished = await self._hear(model, turn, request, said)
+                usage = finished.usage
+                return finished
+            finally:
+                # A call that was broken off has cost what it had said by then, and its prompt.
+                if usage or said:
+                    metered.usage = (usage or estimate_usage(request, "".join(said))).official()
+
+    async def _hear(self, model: ServedModel, turn: Turn, request: ChatRequest, said: list[str]) -> Finished:
+        """Hand a model's answer on to a turn as it comes; what has come of it is added to `said`."""
+        finished: Finished | None = None
         async with aclosing(model.backend.stream(request)) as answer:
             async for event in answer:
                 if isinstance(event, TextDelta):
-                    turn.add_text(event.text)
                     said.append(event.text)
+                    turn.add_text(event.text)
                     if turn.leaked and not turn.called:
                         # Closing the stream ends the call: what is left would be withheld, and cost tokens.
                         finished = Finished("stop", estimate_usage(request, "".join(said)))
                         break
                 elif isinstance(event, Finished):
                     finished = event
-                elif not self._closing:
-                    if turn.writing:
-                        await self._close_message(turn)
-                    turn.add_call(event)
+                else:
+                    said.append((event.name or "") + event.arguments)
+                    await self._hear_call(turn, event)
                 if turn.worth_showing(watched=self._watch.watched(self.run.id)):
                     await self._show(turn)
         if finished is None:
             raise ModelError("The model's server ended without a word.")
-        self._meter.record(
-            self._caller,
-            "runs",
-            model.name,
-            prompt_tokens=finished.usage.prompt_tokens,
-            cached_tokens=finished.usage.cached_tokens,
-            completion_tokens=finished.usage.completion_tokens,
-        )
         return finished
+
+    async def _hear_call(self, turn: Turn, event: ToolCallDelta) -> None:
+        if not self._closing:
+            if turn.writing:
+                await self._close_message(turn)
+            turn.add_call(event)
 
     async def _close_message(self, turn: Turn) -> None:
         """Calls follow the text: its step is finished, and committed before the next begins."""

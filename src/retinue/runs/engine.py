@@ -12,8 +12,8 @@ from itertools import chain
 import structlog
 
 from ..accounts.keys import Caller
+from ..accounts.metering import Metering
 from ..accounts.quotas import ProjectQuotas
-from ..accounts.usage import UsageMeter
 from ..errors import ApiError, InvalidRequest, Unavailable
 from ..inference.models import Models
 from ..knowledge import resources
@@ -65,14 +65,14 @@ class Engine:
         models: Models,
         settings: Settings,
         toolbox: Toolbox,
-        meter: UsageMeter,
+        metering: Metering,
         quotas: ProjectQuotas,
     ) -> None:
         self._store = store
         self._models = models
         self._settings = settings
         self._toolbox = toolbox
-        self._meter = meter
+        self._metering = metering
         self._quotas = quotas
         self._waking: set[asyncio.Task[None]] = set()
         #: Who this process is, on the leases it holds.
@@ -375,7 +375,7 @@ class Engine:
             self._owner,
             self.watch,
             self._toolbox,
-            self._meter,
+            self._metering,
             stream,
         )
 

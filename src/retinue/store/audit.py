@@ -62,6 +62,13 @@ class Actor:
     agent: str | None = None
 
 
+#: In SQL, whose doing something is: a person's, or that of the service account of a key, since what was made with a key
+#: stays its own when the key is exchanged. Null: the server's. `principal` has its parameters.
+PRINCIPAL: LiteralString = """
+    coalesce(%(by_user)s::text, (select service_account_id from api_keys where api_keys.id = %(by_key)s), %(by_key)s)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """What was done.
@@ -113,6 +120,12 @@ def acting(actor: Actor) -> None:
 def actor() -> Actor | None:
     """Who acts in this context; None: the server, by itself."""
     return _actor.get()
+
+
+def principal() -> Mapping[str, str | None]:
+    """The parameters of `PRINCIPAL`: whoever acts in this context."""
+    by = actor()
+    return {"by_user": by.user if by else None, "by_key": by.key if by else None}
 
 
 async def record(connection: Connection, act: Act) -> None:

@@ -10,11 +10,12 @@ import orjson
 
 from ..errors import InvalidRequest
 from ..wire.assistants import Assistant
-from ..wire.common import ObjectList
+from ..wire.common import Deleted, ObjectList
 from ..wire.messages import Message
 from ..wire.threads import Thread
 from .database import Database
-from .objects import HAS_METADATA, Objects, PageQuery
+from .gpts import ASSISTANT_PREFIX
+from .objects import HAS_METADATA, Objects, PageQuery, gave_up
 
 #: The files of assistants: the code interpreter's, and those in their vector stores.
 _ASSISTANTS_FILES = """
@@ -115,7 +116,20 @@ _HAS_WORDS = """
     id in (
         select thread_id from messages where project_id = %(project)s and position is not null
             and search_words(message_text(body)) @@ search_query(%(words)s)
+        union
+        select id from threads where project_id = %(project)s and body #>> '{metadata,title}' is not null
+            and search_words(body #>> '{metadata,title}') @@ search_query(%(words)s)
     )
+"""
+
+#: When each thread was used last: when its newest message was made, or the thread.
+_USED = """
+    select id, position, body, coalesce((
+        select (messages.body ->> 'created_at')::bigint from messages
+        where messages.thread_id = threads.id and messages.position is not null
+        order by messages.position desc limit 1
+    ), (body ->> 'created_at')::bigint) as used
+    from threads where project_id = %(project)s and {where}
 """
 
 #: The copy of a thread, with its messages up to one of them. What a run is still writing is left out, and so are the
@@ -214,12 +228,22 @@ class Assistants(Objects[Assistant]):
     """Assistants of a project."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, "assistants", Assistant, "assistant")
+        super().__init__(database, "assistants", Assistant, "assistant", listed="gpt_id is null")
 
     async def add(self, project: str, assistant: Assistant) -> None:
         """Keep a new assistant."""
         values = {"id": assistant.id, "project": project, "body": assistant.model_dump_json()}
         await self._database.execute(_ADD_ASSISTANT, values)
+
+    async def patch(self, project: str, identifier: str, patch: dict[str, Any], parent: str | None = None) -> Assistant:
+        """As of all objects. Raises `InvalidRequest` where it is a GPT's."""
+        _require_free(identifier)
+        return await super().patch(project, identifier, patch, parent)
+
+    async def delete(self, project: str, identifier: str, kind: str, parent: str | None = None) -> Deleted:
+        """As of all objects. Raises `InvalidRequest` where it is a GPT's."""
+        _require_free(identifier)
+        return await super().delete(project, identifier, kind, parent)
 
     async def files_of_any(self, project: str, files: Collection[str], *, protected_only: bool) -> set[str]:
         """Those of some files that an assistant of the project works with, or has in a vector store.
@@ -246,6 +270,13 @@ class Assistants(Objects[Assistant]):
         return bool(await self._database.row(_ANY_PROTECTED, {"project": project}))
 
 
+def _require_free(identifier: str) -> None:
+    if identifier.startswith(ASSISTANT_PREFIX):
+        raise InvalidRequest(
+            f"The assistant '{identifier}' is a GPT's. Change or delete the GPT.", code="gpt_assistant"
+        )
+
+
 class Threads(Objects[Thread]):
     """Threads of a project."""
 
@@ -262,7 +293,14 @@ class Threads(Objects[Thread]):
             await self._database.execute(_ADD_THREAD, values)
 
     async def search(
-        self, project: str, query: PageQuery, *, metadata: Mapping[str, str], words: str | None, within: float
+        self,
+        project: str,
+        query: PageQuery,
+        *,
+        metadata: Mapping[str, str],
+        words: str | None,
+        within: float,
+        by_use: bool = False,
     ) -> ObjectList[Thread]:
         """One page of the project's threads.
 
@@ -270,8 +308,9 @@ class Threads(Objects[Thread]):
             project: the caller's project.
             query: which page.
             metadata: pairs that a thread must have.
-            words: text whose words a message of the thread must have, each as the beginning of a word of its own.
+            words: text whose words a message of the thread must have, or its title, each as the beginning of a word.
             within: seconds that it may take.
+            by_use: whether they are ordered by when they were used last, instead of by when they were made.
 
         Raises:
             InvalidRequest: a cursor names no thread, or the search took too long.
@@ -279,7 +318,45 @@ class Threads(Objects[Thread]):
         conditions = [HAS_METADATA] if metadata else []
         conditions += [_HAS_WORDS] if words is not None else []
         values = {"metadata": orjson.dumps(metadata).decode(), "words": words or ""}
+        if by_use:
+            return await self._by_use(project, query, " and ".join(["true", *conditions]), within, values)
         return await self.page(project, query, None, " and ".join(conditions), within if conditions else None, **values)
+
+    async def _by_use(
+        self, project: str, query: PageQuery, where: str, within: float, values: Mapping[str, str]
+    ) -> ObjectList[Thread]:
+        """As `page`, in the order in which the threads were used last; each says when."""
+        backwards = bool(query.before) and not query.after
+        ascending = (query.order == "asc") != backwards
+        parameters: dict[str, Any] = {**values, "project": project, "limit": query.limit + 1}
+        conditions = ["true"]
+        forward = ">" if query.order == "asc" else "<"
+        for name, identifier, direction in (
+            ("after", query.after, forward),
+            ("before", query.before, "<" if forward == ">" else ">"),
+        ):
+            if identifier:
+                await self._cursor(project, name, identifier, None)
+                parameters[name] = identifier
+                conditions.append(f"(used, position) {direction} (select used, position from {name}_one)")  # noqa: S608
+        cursor = _USED.format(where="id = %({name})s")
+        towards = "asc" if ascending else "desc"
+        sql = f"""
+            with used as ({_USED.format(where=where)}),
+                after_one as ({cursor.format(name="after")}), before_one as ({cursor.format(name="before")})
+            select body, used from used where {" and ".join(conditions)}
+            order by used {towards}, position {towards} limit %(limit)s
+        """  # noqa: S608
+        parameters = {"after": None, "before": None, **parameters}
+        try:
+            rows = await self._database.rows(sql, parameters, within)
+        except TimeoutError as error:
+            raise gave_up(within) from error
+        found = [Thread.model_validate_json(row[0]).model_copy(update={"last_used_at": row[1]}) for row in rows]
+        shown = found[: query.limit]
+        shown = shown[::-1] if backwards else shown
+        first, last = (shown[0].id, shown[-1].id) if shown else ("", "")
+        return ObjectList[Thread](data=shown, first_id=first, last_id=last, has_more=len(found) > query.limit)
 
     async def fork(self, project: str, source: str, identifier: str, patch: dict[str, Any], last: str | None) -> Thread:
         """Copy a thread with its messages, which get new ids. Its runs stay behind, and messages still being written.

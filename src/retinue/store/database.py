@@ -22,6 +22,8 @@ Connection = psycopg.AsyncConnection[Row]
 
 #: How it shows that the database cannot answer now.
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
+#: How often a statement is tried that stands in another's way, as that does in its.
+_DEADLOCKS = 4
 
 
 class _JsonText(Loader):
@@ -146,11 +148,18 @@ class Database:
 
     async def _run(self, sql: str, parameters: Mapping[str, Any], *, binary: bool = False) -> psycopg.AsyncCursor[Row]:
         """Run one statement. Its whole result is here when this returns, so the connection can go back."""
-        try:
-            async with self._pool.connection() as connection:
-                return await connection.execute(cast(LiteralString, sql), parameters, binary=binary)
-        except _AWAY as error:
-            raise self._unavailable(error) from error
+        tries = 0
+        while True:
+            try:
+                async with self._pool.connection() as connection:
+                    return await connection.execute(cast(LiteralString, sql), parameters, binary=binary)
+            except psycopg.errors.DeadlockDetected as error:
+                # Nothing of it was done: it makes room for whoever has what it waits for.
+                tries += 1
+                if tries == _DEADLOCKS:
+                    raise self._unavailable(error) from error
+            except _AWAY as error:
+                raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> Unavailable:
         self._purge()

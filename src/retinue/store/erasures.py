@@ -16,7 +16,8 @@ from .audit import Act, record
 from .database import Connection, Database
 from .ids import new_id
 from .queue import Queue
-from .removal import Doomed, lock, remove
+from .removal import AGENTS, Doomed, lock, remove
+from .request_log import FORGET_REQUESTS
 from .usage import FORGET_USER
 
 #: The kind of job that does it.
@@ -114,6 +115,45 @@ _UPLOADS = f"""
         select id from files where uploaded_by = %(person)s and {_OF_PROJECT.format(table="files")} limit {_MANY}
     )
 """  # noqa: S608
+#: What they shared of the threads of others.
+_SHARES = f"""
+    delete from thread_shares where created_by = %(person)s and {_OF_PROJECT.format(table="thread_shares")}
+"""  # noqa: S608
+#: Agents go with what they did and their files; what they have started goes with them.
+_AGENTS = AGENTS.format(
+    roots=f"""
+        select root_id as id from agents where (user_id = %(person)s or body #>> '{{metadata,user}}' = %(person)s)
+            and {_OF_PROJECT.format(table="agents")}
+        group by root_id limit {_MANY}
+    """  # noqa: S608
+)
+#: GPTs stay the project's, and are nobody's then; nobody knows who published them.
+_GPTS = f"""
+    update gpts set owner = case when owner = %(person)s then null else owner end,
+        body = jsonb_set(body, '{{shared_with}}', (body -> 'shared_with') - %(person)s::text)
+    where (owner = %(person)s or body -> 'shared_with' ? %(person)s::text) and {_OF_PROJECT.format(table="gpts")}
+"""  # noqa: S608
+_GPT_VERSIONS = f"""
+    update gpt_versions set body = jsonb_set(body, '{{published_by}}', 'null')
+    where body ->> 'published_by' = %(person)s and {_OF_PROJECT.format(table="gpt_versions")}
+"""  # noqa: S608
+_GPT_FEEDBACK = f"""
+    delete from gpt_feedback where principal = %(person)s and {_OF_PROJECT.format(table="gpt_feedback")}
+"""  # noqa: S608
+_GPT_RUNS = f"""
+    update gpt_runs set principal = null
+    where principal = %(person)s and {_OF_PROJECT.format(table="gpt_runs")}
+"""  # noqa: S608
+#: That a GPT was used stays known, and what was reported; but not by whom.
+_OF_PRINCIPAL = "{table}.principal = %(person)s and {project}"
+_UNNAMED = "update {table} set principal = null where {found}"
+
+
+def _by(table: str, statement: str) -> str:
+    found = _OF_PRINCIPAL.format(table=table, project=_OF_PROJECT.format(table=table))
+    return statement.format(table=table, found=found)
+
+
 #: What one statement each takes away, repeated until nothing is left.
 _ROWS = {
     "chat_completions": _COMPLETIONS,
@@ -123,6 +163,16 @@ _ROWS = {
     "idempotency_answers": _ANSWERS,
     "usage_records": FORGET_USER,
     "uploads": _UPLOADS,
+    "requests": FORGET_REQUESTS.format(limit=_MANY),
+    "thread_shares": _SHARES,
+    "agents": _AGENTS,
+    "gpts": _GPTS,
+    "gpt_versions": _GPT_VERSIONS,
+    "gpt_feedback": _GPT_FEEDBACK,
+    "gpt_runs": _GPT_RUNS,
+    "gpt_conversations": _by("gpt_conversations", _UNNAMED),
+    "gpt_reviews": _by("gpt_reviews", "delete from {table} where {found}"),
+    "gpt_reports": _by("gpt_reports", _UNNAMED),
 }
 
 _LEFTOVERS = """

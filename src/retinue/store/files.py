@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -11,7 +12,7 @@ import psycopg
 from ..errors import InvalidRequest
 from ..wire.common import Deleted
 from ..wire.files import FileExpiration, FileObject, FilePurpose
-from .audit import actor
+from .audit import PRINCIPAL, principal
 from .database import Connection, Database
 from .ids import new_id
 from .loose_blobs import TAKEN, LooseBlobs
@@ -24,11 +25,6 @@ _KEY = "'files/' || id"
 #: Seconds after which a file for a batch expires unless its upload says otherwise.
 _BATCH_EXPIRY = 30 * 86_400
 
-#: Whoever acts: a person, or the service account of a key, since a file stays its own when the key is exchanged.
-_ACTOR = """
-    coalesce(%(by_user)s::text, (select service_account_id from api_keys where api_keys.id = %(by_key)s), %(by_key)s)
-"""
-
 #: The file takes over its blob, unless the sweep was quicker, or the project may not store so much.
 _ADD = f"""
     with taken as (
@@ -37,19 +33,19 @@ _ADD = f"""
         returning key
     )
     insert into files (id, project_id, uploaded_by, body)
-    select %(id)s, %(project)s, {_ACTOR}, %(body)s::jsonb from taken
+    select %(id)s, %(project)s, {PRINCIPAL}, %(body)s::jsonb from taken
 """  # noqa: S608
 
 _FIND = "select id, body from files where project_id = %(project)s and id = any(%(ids)s)"
 
 _UPLOADS = f"""
-    select id, uploaded_by is not distinct from {_ACTOR} from files
+    select id, uploaded_by is not distinct from {PRINCIPAL} from files
     where project_id = %(project)s and id = any(%(ids)s) and uploaded_by is not null
 """  # noqa: S608
 _OTHERS_IN_STORE = f"""
     select true from vector_store_files join files using (id)
     where vector_store_id = %(store)s and files.project_id = %(project)s
-        and uploaded_by is distinct from {_ACTOR} and uploaded_by is not null
+        and uploaded_by is distinct from {PRINCIPAL} and uploaded_by is not null
     limit 1
 """  # noqa: S608
 
@@ -109,13 +105,12 @@ class Received:
         )
 
 
+#: Where the server itself has made something.
 _BY_NOBODY: Mapping[str, str | None] = {"by_user": None, "by_key": None}
 
 
-def _by() -> Mapping[str, str | None]:
-    """Whoever acts, as a parameter of statements."""
-    by = actor()
-    return {"by_user": by.user, "by_key": by.key} if by else _BY_NOBODY
+async def _once(content: bytes) -> AsyncGenerator[bytes]:
+    yield content
 
 
 def blob_of(file: str) -> str:
@@ -157,6 +152,25 @@ class Files(Objects[FileObject]):
             raise InvalidRequest(f"Content for a file with the id '{identifier}' is being kept already.") from error
         return Received(identifier, written.size, written.sha256)
 
+    @asynccontextmanager
+    async def receiving(self, content: AsyncIterable[bytes]) -> AsyncGenerator[Received]:
+        """Keep content for a file that the block makes of it; if that fails, nothing is kept. Raises as `receive`."""
+        received = await self.receive(content)
+        try:
+            yield received
+        except BaseException:
+            await self.discard([received.id])
+            raise
+
+    async def keep(
+        self, project: str, content: bytes | AsyncIterable[bytes], filename: str, purpose: FilePurpose
+    ) -> FileObject:
+        """Make a file of content, whole or in pieces as they come: all or nothing. Raises as `receive` and `add`."""
+        async with self.receiving(_once(content) if isinstance(content, bytes) else content) as received:
+            file = received.file(filename, purpose)
+            await self.add(project, file)
+        return file
+
     async def discard(self, ids: Sequence[str]) -> None:
         """Drop the content kept under these ids as far as it has not become files."""
         await self._loose.purge([blob_of(identifier) for identifier in ids])
@@ -180,7 +194,7 @@ class Files(Objects[FileObject]):
             "body": file.model_dump_json(),
             "size": file.bytes,
             "most": self._storage.most,
-            **(_by() if file.purpose != "assistants_output" else _BY_NOBODY),
+            **(principal() if file.purpose != "assistants_output" else _BY_NOBODY),
         }
         if connection:
             added = (await connection.execute(_ADD, values)).rowcount
@@ -215,12 +229,14 @@ class Files(Objects[FileObject]):
 
         Files that runs have made, and those of which nobody knows who uploaded them, are left out.
         """
-        rows = await self._database.rows(_UPLOADS, {"project": project, "ids": list(ids), **_by()})
+        rows = await self._database.rows(_UPLOADS, {"project": project, "ids": list(ids), **principal()})
         return {row[0]: row[1] for row in rows}
 
     async def others_in(self, project: str, vector_store: str) -> bool:
         """Whether a vector store has a file that somebody else than whoever acts now has uploaded."""
-        return bool(await self._database.row(_OTHERS_IN_STORE, {"project": project, "store": vector_store, **_by()}))
+        return bool(
+            await self._database.row(_OTHERS_IN_STORE, {"project": project, "store": vector_store, **principal()})
+        )
 
     async def of_code_interpreter(self, project: str, assistant: str, thread: str) -> list[FileObject]:
         """The files that an assistant and a thread have for the code interpreter, as far as they are there."""

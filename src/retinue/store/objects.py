@@ -35,6 +35,14 @@ class PageQuery:
     before: str | None = None
 
 
+def gave_up(within: float) -> InvalidRequest:
+    """The error for a search that took longer than this many seconds."""
+    return InvalidRequest(
+        f"The search took longer than {within:g} seconds and was given up. What is rarer is found faster.",
+        code="search_timeout",
+    )
+
+
 class Objects(Generic[T]):
     """The objects of one kind. `parent` names the column (and the field) that the list hangs on, beside the project.
 
@@ -196,10 +204,7 @@ class Objects(Generic[T]):
         try:
             rows = await self._database.rows(sql, parameters, within)
         except TimeoutError as error:
-            raise InvalidRequest(
-                f"The search took longer than {within:g} seconds and was given up. What is rarer is found faster.",
-                code="search_timeout",
-            ) from error
+            raise gave_up(within or 0) from error
         has_more = len(rows) > query.limit
         data = [self._model.model_validate_json(row[0]) for row in rows[: query.limit]]
         if reverse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 
 import orjson
 from psycopg.errors import UniqueViolation
@@ -36,6 +37,7 @@ _SET_PASSWORD = """
 """  # noqa: S105
 _SET_ROLE = f"update people set role = %(role)s where id = %(id)s returning {_PERSON}"  # noqa: S608
 _DELETE = "delete from people where id = %(id)s returning id"
+_OTHER_OWNERS = "select exists (select from people where role = 'owner' and id <> %(id)s)"
 _BY_IDENTITY = "select person_id from identities where issuer = %(issuer)s and subject = %(subject)s"
 _IDENTIFY = """
     insert into identities (issuer, subject, person_id) values (%(issuer)s, %(subject)s, %(person)s)
@@ -216,13 +218,23 @@ class People:
         await self._done(_SET_PASSWORD, Act("password.updated", identifier, by=identifier), password=password)
 
     async def set_role(self, identifier: str, role: str) -> PersonRow:
-        """Give a person another role in the organization. Raises `NotFound`."""
+        """Give a person another role in the organization.
+
+        Raises:
+            NotFound: there is no such person.
+            InvalidRequest: nobody would own the organization.
+        """
         act = Act("user.updated", identifier, details={"changes_requested": {"role": role}})
-        return PersonRow(*await self._done(_SET_ROLE, act, role=role))
+        return PersonRow(*await self._change(_SET_ROLE, act, owner=role == "owner", role=role))
 
     async def delete(self, identifier: str) -> None:
-        """Delete a person with all sessions and memberships. Raises `NotFound`."""
-        await self._done(_DELETE, Act("user.deleted", identifier))
+        """Delete a person with all sessions and memberships.
+
+        Raises:
+            NotFound: there is no such person.
+            InvalidRequest: nobody would own the organization.
+        """
+        await self._change(_DELETE, Act("user.deleted", identifier), owner=False)
 
     async def known_as(self, issuer: str, subject: str) -> str | None:
         """The id of the person whom a provider knows by this subject."""
@@ -260,10 +272,26 @@ class People:
             await connection.execute(_END_FIRST_LINKS)
             return await insert_person(connection, person)
 
+    async def _change(self, sql: LiteralString, act: Act, *, owner: bool, **values: str) -> Row:
+        """The row of a statement after which the person of an act is an owner, or not; some owner must be left."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK)
+            person = PersonRow(*await _one(connection, _GET, act.resource))
+            if person.role == "owner" and not owner and not (await _one(connection, _OTHER_OWNERS, act.resource))[0]:
+                message = "This is the only owner of the organization. Make somebody else an owner first."
+                raise InvalidRequest(message, code="last_owner")
+            row = await _one(connection, sql, act.resource, **values)
+            await record(connection, act)
+            return row
+
     async def _done(self, sql: str, act: Act, **values: str) -> Row:
         """The row of a statement about the person of an act."""
         values = {"id": act.resource, **values}
         return _found(await perform(self._database, sql, values, lambda _: act), act.resource)
+
+
+async def _one(connection: Connection, sql: LiteralString, identifier: str, **values: str) -> Row:
+    return _found(await (await connection.execute(sql, {"id": identifier, **values})).fetchone(), identifier)
 
 
 def _found(row: Row | None, identifier: str) -> Row:

@@ -1,4 +1,4 @@
-"""Threads and runs taken away with all that only they have: messages, steps, files, vector stores, deliveries."""
+"""Threads, runs and agents taken away with all that only they have: messages, steps, files, stores, deliveries."""
 
 from __future__ import annotations
 
@@ -77,10 +77,22 @@ _DELIVERIES: LiteralString = """
     )
 """
 
+#: Agents with all that they have started, by the first of each line, and what is told of them.
+AGENTS = """
+    with roots as ({roots}), gone as (
+        delete from agents using roots where agents.root_id = roots.id returning agents.id
+    ), untold as (
+        delete from webhook_deliveries using gone where body #>> '{{event,data,id}}' = gone.id
+    )
+    select id from gone
+"""
+
 _COUNT: LiteralString = f"""
     select (select count(*) from messages where {_MESSAGES} and project_id = %(project)s),
         (select count(*) from runs where {_RUNS} and project_id = %(project)s),
-        (select count(*) from runs join steps on steps.run_id = runs.id where {_RUNS} and runs.project_id = %(project)s)
+        (select count(*) from runs join steps on steps.run_id = runs.id
+            where {_RUNS} and runs.project_id = %(project)s),
+        (select count(*) from thread_shares where thread_id = any(%(threads)s) and project_id = %(project)s)
 """  # noqa: S608
 
 _THREADS: LiteralString = f"""
@@ -147,6 +159,7 @@ async def remove(connection: Connection, project: str, doomed: Doomed) -> Counte
         "messages": row[0],
         "runs": row[1],
         "run_steps": row[2],
+        "thread_shares": row[3],
         "vector_stores": len(values["stores"]),
         "files": len(values["files"]),
         "webhook_deliveries": deliveries.rowcount,

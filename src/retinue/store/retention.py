@@ -11,7 +11,7 @@ from ..errors import NotFound
 from ..wire.retention import Retention
 from .audit import Act, record
 from .database import Connection, Database
-from .removal import Doomed, lock, remove
+from .removal import AGENTS, Doomed, lock, remove
 
 #: Threads that one sweep looks at, and the most that it deletes; files and completions that it deletes.
 _LOOK_AT, _MOST = 500, 50
@@ -19,16 +19,20 @@ _LOOK_AT, _MOST = 500, 50
 _PAUSE = 600
 
 _GET = """
-    select id, rule.project_id is not null, thread_idle_days, file_days, file_purposes, completion_days
+    select id, rule.project_id is not null, thread_idle_days, file_days, file_purposes, completion_days, agent_days
     from projects left join retention_rules as rule on rule.project_id = projects.id where id = %(project)s
 """
 
 _SET = """
-    insert into retention_rules (project_id, thread_idle_days, file_days, file_purposes, completion_days)
-    values (%(project)s, %(thread_idle_days)s, %(file_days)s, %(file_purposes)s::jsonb, %(completion_days)s)
+    insert into retention_rules (
+        project_id, thread_idle_days, file_days, file_purposes, completion_days, agent_days
+    )
+    values (
+        %(project)s, %(thread_idle_days)s, %(file_days)s, %(file_purposes)s::jsonb, %(completion_days)s, %(agent_days)s
+    )
     on conflict (project_id) do update set thread_idle_days = excluded.thread_idle_days,
         file_days = excluded.file_days, file_purposes = excluded.file_purposes,
-        completion_days = excluded.completion_days
+        completion_days = excluded.completion_days, agent_days = excluded.agent_days
 """
 
 #: The rules of every project, with the settings where it has none.
@@ -40,7 +44,8 @@ _RULES = """
             case when rule.project_id is null then %(file_days)s::integer else file_days end as file_days,
             coalesce(file_purposes, '{}') as file_purposes,
             case when rule.project_id is null then %(completion_days)s::integer else completion_days end
-                as completion_days
+                as completion_days,
+            case when rule.project_id is null then %(agent_days)s::integer else agent_days end as agent_days
         from projects left join retention_rules as rule on rule.project_id = projects.id
     )
 """
@@ -100,6 +105,22 @@ _COMPLETIONS = f"""
     delete from chat_completions using due where chat_completions.id = due.id
 """  # noqa: S608
 
+#: When an agent ended is when it did something last; all that it has started have to have ended, too.
+_AGENTS = f"""
+    with {_RULES} select old.id from rules cross join lateral (
+        select agents.id from agents where agents.project_id = rules.project_id and parent_id is null
+            and not exists (
+                select from agents as other where other.root_id = agents.id
+                    and other.status in ('queued', 'in_progress', 'requires_action', 'paused')
+            )
+            and greatest(
+                (body ->> 'created_at')::bigint, (body ->> 'completed_at')::bigint,
+                (select max((body ->> 'completed_at')::bigint) from agent_cycles where agent_id = agents.id)
+            ) < extract(epoch from now())::bigint - 86400::bigint * agent_days
+        limit {_MOST}
+    ) as old limit {_MOST}
+"""  # noqa: S608
+
 
 class RetentionRules:
     """The rules of projects, and the sweep."""
@@ -112,6 +133,7 @@ class RetentionRules:
             "thread_idle_days": defaults.thread_idle_days,
             "file_days": defaults.file_days,
             "completion_days": defaults.completion_days,
+            "agent_days": defaults.agent_days,
         }
 
     async def get(self, project: str) -> Retention:
@@ -160,9 +182,9 @@ class RetentionRules:
                 return
             project, position = place
             if (project, position) == _START:
-                for statement in (_FILES, _COMPLETIONS):
+                for statement in (_FILES, _COMPLETIONS, AGENTS.format(roots=_AGENTS)):
                     deleted = await connection.execute(cast(LiteralString, statement), self._values)
-                    if deleted.rowcount == _MOST:
+                    if deleted.rowcount >= _MOST:
                         return
             await self._threads(connection, project, position)
 
@@ -193,7 +215,7 @@ class RetentionRules:
                 await remove(connection, project, Doomed(threads=[thread]))
 
     def _shown(self, row: tuple[Any, ...]) -> Retention:
-        project, own, idle, files, purposes, completions = row
+        project, own, idle, files, purposes, completions, agents = row
         if not own:
             return self._defaults.model_copy(update={"project_id": project})
         return Retention(
@@ -202,6 +224,7 @@ class RetentionRules:
             file_days=files,
             file_purposes=orjson.loads(purposes),
             completion_days=completions,
+            agent_days=agents,
         )
 
 

@@ -25,7 +25,7 @@ _PROJECT: dict[str, LiteralString] = {
     "file": "select body from files where project_id = %(project)s order by position",
     "vector_store": "select body from vector_stores where project_id = %(project)s order by position",
     "vector_store.file": "select body from vector_store_files where project_id = %(project)s order by position",
-    "assistant": "select body from assistants where project_id = %(project)s order by position",
+    "assistant": "select body from assistants where project_id = %(project)s and gpt_id is null order by position",
     "thread": "select body from threads where project_id = %(project)s order by position",
     # What tells how a run's prompts were made holds for where they were made only.
     "thread.run": "select body - 'asked' from runs where project_id = %(project)s order by position",
@@ -33,7 +33,22 @@ _PROJECT: dict[str, LiteralString] = {
         select body from messages where project_id = %(project)s order by thread_id, position, queue_position
     """,
     "thread.run.step": "select body from steps where project_id = %(project)s order by position",
+    "agent": """
+        select body || jsonb_build_object('unheard', array(
+            select text from agent_messages where agent_id = agents.id order by agent_messages.position
+        )) from agents where project_id = %(project)s order by position
+    """,
+    "agent.cycle": """
+        select agent_cycles.body || jsonb_build_object('heard', heard)
+        from agent_cycles join agents on agents.id = agent_cycles.agent_id
+        where agent_cycles.project_id = %(project)s order by agents.position, agent_cycles.position
+    """,
 }
+_AGENT_FILES: LiteralString = """
+    select agent_id, path, content, extract(epoch from modified_at)::bigint
+    from agent_files join agents on agents.id = agent_files.agent_id
+    where agent_files.project_id = %(project)s order by agents.position, path
+"""
 
 _THREAD: dict[str, LiteralString] = {
     "thread": "select body from threads where project_id = %(project)s and id = %(thread)s",
@@ -57,6 +72,7 @@ class Snapshot:
     def __init__(self, connection: Connection, project: str, thread: str | None) -> None:
         self._connection = connection
         self._queries = _THREAD if thread else _PROJECT
+        self._whole = thread is None
         self._values = {"project": project, "thread": thread}
 
     @property
@@ -68,6 +84,12 @@ class Snapshot:
         """The objects of a kind as they are stored: JSON on one line. One at a time is in memory."""
         async for row in self._connection.cursor().stream(self._queries[kind], self._values):
             yield row[0]
+
+    async def agent_files(self) -> AsyncGenerator[tuple[str, str, bytes, int]]:
+        """What is in the workspaces of agents: agent, path, content, and when it was written, in Unix seconds."""
+        if self._whole:
+            async for row in self._connection.cursor().stream(_AGENT_FILES, self._values):
+                yield row[0], row[1], bytes(row[2]), row[3]
 
 
 # --- in
@@ -127,6 +149,51 @@ _INSERT_FILES = f"""
     select new.id, %(project)s, new.body::jsonb from {_NEW} join taken on key = 'files/' || new.id order by number
 """  # noqa: S608
 
+#: With what they have not heard yet. Whoever imports them has asked for them.
+_INSERT_AGENTS = f"""
+    with added as (
+        insert into agents (id, project_id, parent_id, root_id, key_id, user_id, body)
+        select new.id, %(project)s, nullif(new.parent, ''), new.id, %(key)s, %(user)s, new.body::jsonb - 'unheard'
+        from {_NEW} order by number returning id
+    ), told as (
+        insert into agent_messages (agent_id, text)
+        select new.id, said.text
+        from {_NEW} cross join lateral jsonb_array_elements_text(new.body::jsonb -> 'unheard')
+            with ordinality as said (text, place)
+        order by new.number, said.place
+    )
+    select id from added
+"""  # noqa: S608
+
+#: An agent works where the one does that has started it, which came before it.
+_ROOTS: LiteralString = """
+    with recursive line as (
+        select id, parent_id, id as below from agents where id = any(%(ids)s) and parent_id is not null
+        union all
+        select agents.id, agents.parent_id, below from line join agents on agents.id = line.parent_id
+    )
+    update agents set root_id = line.id from line where line.below = agents.id and line.parent_id is null
+"""
+
+_INSERT_CYCLES = f"""
+    insert into agent_cycles (id, project_id, agent_id, position, heard, body)
+    select new.id, %(project)s, new.parent, (new.body::jsonb -> 'number')::bigint,
+        array(select jsonb_array_elements_text(new.body::jsonb -> 'heard')), new.body::jsonb - 'heard'
+    from {_NEW} order by number
+"""  # noqa: S608
+
+#: What an agent waits for is the one thing in an export that comes after what names it.
+_ACTIONS: LiteralString = """
+    update agents set body = jsonb_set(body, '{required_action,cycle_id}', to_jsonb(new)) from imported
+    where agents.id = any(%(parents)s) and kind = 'agent.cycle' and old = body #>> '{required_action,cycle_id}'
+"""
+
+_INSERT_AGENT_FILE: LiteralString = """
+    insert into agent_files (project_id, agent_id, path, content, modified_at)
+    values (%(project)s, %(agent)s, %(path)s, %(content)s, to_timestamp(%(modified_at)s))
+    on conflict do nothing
+"""
+
 _INSERTS = {
     "file": _INSERT_FILES,
     "vector_store": _insert("vector_stores"),
@@ -136,6 +203,8 @@ _INSERTS = {
     "thread.run": _insert("runs", "thread_id"),
     "thread.message": _INSERT_MESSAGES,
     "thread.run.step": _insert("steps", "run_id"),
+    "agent": _INSERT_AGENTS,
+    "agent.cycle": _INSERT_CYCLES,
 }
 
 _TABLES = {
@@ -146,6 +215,8 @@ _TABLES = {
     "thread.run": "runs",
     "thread.message": "messages",
     "thread.run.step": "steps",
+    "agent": "agents",
+    "agent.cycle": "agent_cycles",
 }
 
 _IDS = "create temporary table imported (old text primary key, new text not null, kind text not null) on commit drop"
@@ -163,14 +234,21 @@ _CROWDED = """
     group by vector_store_id having count(*) > %(most)s limit 1
 """
 
+_LARGE_WORKSPACE = """
+    select agent_id from agent_files where agent_id in (select new from imported where kind = 'agent')
+    group by agent_id having count(*) > %(files)s or sum(octet_length(content)) > %(bytes)s limit 1
+"""
+
 
 class Importing:
     """An import under way: nothing of it is there before the end, and all of it then."""
 
-    def __init__(self, connection: Connection, queue: Queue, project: str) -> None:
+    def __init__(self, connection: Connection, queue: Queue, project: str, key: str, user: str) -> None:
         self._connection = connection
         self._queue = queue
         self._project = project
+        #: Who imports it.
+        self._whose = {"key": key, "user": user}
 
     async def name(self, objects: Sequence[tuple[str, str, str]]) -> set[str]:
         """Note old id, new id and kind of each object. Returns the old ids that are not taken by an earlier one."""
@@ -198,6 +276,7 @@ class Importing:
         """
         values = {
             "project": self._project,
+            **self._whose,
             "ids": [one.id for one in objects],
             "bodies": [one.body for one in objects],
             "parents": [one.parent for one in objects],
@@ -212,10 +291,26 @@ class Importing:
             raise InvalidRequest(f"An imported {kind} holds a value that cannot be stored.") from error
         if cursor.rowcount < len(objects):
             raise InvalidRequest("The import took so long that the content of a file was dropped. Please try again.")
-        if kind == "vector_store.file":
+        if kind == "agent":
+            await self._connection.execute(_ROOTS, values)
+        elif kind == "agent.cycle":
+            await self._connection.execute(_ACTIONS, values)
+        elif kind == "vector_store.file":
             positions = [str(row[0]) for row in await cursor.fetchall() if row[1] == "in_progress"]
             if positions:
                 await self._queue.defer_all(INGEST, positions, self._connection)
+
+    async def add_agent_file(self, agent: str, path: str, content: bytes, modified_at: int) -> None:
+        """Write a file of an imported agent's workspace. Raises `InvalidRequest` if it is there already."""
+        file = {"agent": agent, "path": path, "content": content, "modified_at": modified_at}
+        cursor = await self._connection.execute(_INSERT_AGENT_FILE, {"project": self._project, **file})
+        if not cursor.rowcount:
+            raise InvalidRequest(f"The agent '{agent}' has two files '{path}'.", code="invalid_import")
+
+    async def large_workspace(self, files: int, size: int) -> str | None:
+        """The id of an imported agent whose workspace has more files, or bytes, if there is one."""
+        rows = await self._rows(_LARGE_WORKSPACE, {"files": files, "bytes": size})
+        return str(rows[0][0]) if rows else None
 
     async def crowded(self, most: int) -> str | None:
         """The id of an imported vector store with more than `most` files, if there is one."""
@@ -261,9 +356,12 @@ class Transfers:
             yield Snapshot(connection, project, thread)
 
     @asynccontextmanager
-    async def importing(self, project: str) -> AsyncGenerator[Importing]:
-        """An import into a project. It counts when the context is left without an exception."""
+    async def importing(self, project: str, *, key: str = "", user: str = "") -> AsyncGenerator[Importing]:
+        """An import into a project. It counts when the context is left without an exception.
+
+        `key`, `user`: who imports it.
+        """
         async with self._transaction("begin") as connection:
             await connection.execute(_IDS)
-            yield Importing(connection, self._queue, project)
+            yield Importing(connection, self._queue, project, key, user)
             await record(connection, Act("import.created", project, project))

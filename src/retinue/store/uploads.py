@@ -234,16 +234,12 @@ class Uploads(Objects[Upload]):
     async def _become(self, project: str, upload: Upload, wanted: UploadComplete, request: bytes) -> Upload:
         """Put the parts together."""
         md5 = hashlib.md5(usedforsecurity=False) if wanted.md5 else None
-        received = await self._files.receive(self._whole(wanted.part_ids, md5.update if md5 else None))
-        try:
+        async with self._files.receiving(self._whole(wanted.part_ids, md5.update if md5 else None)) as received:
             if md5 and wanted.md5 and md5.hexdigest() != wanted.md5.lower():
                 raise InvalidRequest(
                     f"The md5 of the file is {md5.hexdigest()}, not {wanted.md5.lower()}.", param="md5"
                 )
             return await self._commit(project, upload, received, request)
-        except BaseException:
-            await self._files.discard([received.id])
-            raise
 
     async def _commit(self, project: str, upload: Upload, received: Received, request: bytes) -> Upload:
         file = received.file(upload.filename, upload.purpose, upload.expires_after)

@@ -57,14 +57,19 @@ _TOTALS = """
     group by 1, 2, 3 order by 1, 2, 3
 """
 
-#: Begins a session unless the thread has had one for less than an hour.
-_BEGIN_SESSION = """
-    insert into code_sessions (thread_id, begun_at)
-    select id, now() from threads where id = %(thread)s and project_id = %(project)s
-    on conflict (thread_id) do update set begun_at = excluded.begun_at
+#: Begins a session unless its owner, a thread or an agent, has had one for less than an hour.
+_BEGIN_SESSION_OF = """
+    insert into code_sessions ({owner}_id, begun_at)
+    select id, now() from {owner}s where id = %(owner)s and project_id = %(project)s
+    on conflict ({owner}_id) do update set begun_at = excluded.begun_at
     where code_sessions.begun_at <= now() - interval '1 hour'
-    returning thread_id
+    returning true
 """
+_BEGIN_SESSION = f"""
+    with of_thread as ({_BEGIN_SESSION_OF.format(owner="thread")}),
+        of_agent as ({_BEGIN_SESSION_OF.format(owner="agent")})
+    select from of_thread union all select from of_agent
+"""  # noqa: S608
 
 #: What vector stores hold now counts for all the time since the last count, each hour of the clock by itself.
 _COUNT_STORAGE = f"""
@@ -218,9 +223,14 @@ class UsageRecords:
             for key, endpoint, model, *counts in await self._database.rows(_TOTALS, values)
         ]
 
-    async def begin_session(self, project: str, thread: str) -> bool:
-        """Whether code that runs now in a thread begins a session: those before began more than an hour ago."""
-        return await self._database.row(_BEGIN_SESSION, {"project": project, "thread": thread}) is not None
+    async def begin_session(self, project: str, owner: str) -> bool:
+        """Whether code that runs now begins a session: those of its owner before began more than an hour ago.
+
+        Args:
+            project: the owner's.
+            owner: the id of a thread, or of the agent in whose workspace the code runs.
+        """
+        return await self._database.row(_BEGIN_SESSION, {"project": project, "owner": owner}) is not None
 
     async def count_storage(self, price: Decimal) -> bool:
         """Put on the books what vector stores have held since the last count, if that was an hour ago.

@@ -43,6 +43,16 @@ _MAKE_ROOM = """
     select count(*) - (select count(*) from gone) from vector_store_files where vector_store_id = %(store)s
 """
 
+_THERE = """
+    select id from vector_store_files
+    where vector_store_id = %(store)s and project_id = %(project)s and id = any(%(ids)s)
+"""
+
+_TAKE_OUT = """
+    delete from vector_store_files
+    where vector_store_id = %(store)s and project_id = %(project)s and id = any(%(ids)s)
+"""
+
 _ADD_BATCH = """
     insert into file_batches (id, project_id, vector_store_id, body)
     values (%(batch)s, %(project)s, %(store)s, %(body)s::jsonb)
@@ -211,11 +221,43 @@ class VectorStores(Objects[VectorStore]):
             InvalidRequest: the store has expired, or would have too many files.
         """
         async with self._database.transaction() as connection:
-            touched = await connection.execute(_TOUCH, {"project": project, "store": identifier})
-            if await touched.fetchone() is None:
-                await self.get(project, identifier)
-                raise InvalidRequest(f"The vector store {identifier} has expired. Make a new one with its files.")
+            await self._touch(connection, project, identifier)
             await self._put(connection, project, identifier, files, batch)
+
+    async def exchange(
+        self,
+        connection: Connection,
+        project: str,
+        identifier: str,
+        come: Sequence[VectorStoreFile],
+        leave: Sequence[str],
+    ) -> None:
+        """Put files into a store and take others out, as a part of a transaction.
+
+        Args:
+            connection: in the transaction.
+            project: the caller's project.
+            identifier: the store's id.
+            come: the files to put in, each once. Those that are there already are left as they are.
+            leave: the ids of the files to take out. Those that are not there need not be.
+
+        Raises:
+            NotFound: the project has no such store or file.
+            InvalidRequest: the store has expired, or would have too many files.
+        """
+        await self._touch(connection, project, identifier)
+        values = {"project": project, "store": identifier}
+        await connection.execute(_TAKE_OUT, {**values, "ids": list(leave)})
+        rows = await connection.execute(_THERE, {**values, "ids": [file.id for file in come]})
+        there = {str(row[0]) for row in await rows.fetchall()}
+        await self._put(connection, project, identifier, [file for file in come if file.id not in there], None)
+
+    async def _touch(self, connection: Connection, project: str, identifier: str) -> None:
+        """Count a store as active, and lock it until the transaction ends. Raises as `attach`."""
+        touched = await connection.execute(_TOUCH, {"project": project, "store": identifier})
+        if await touched.fetchone() is None:
+            await self.get(project, identifier)
+            raise InvalidRequest(f"The vector store {identifier} has expired. Make a new one with its files.")
 
     async def _put(
         self,

@@ -114,7 +114,7 @@ def sign_in_page(
         email: what was typed before.
         provider: whether people can sign in at an OpenID provider too.
         safe: whether a password may be sent.
-        onward: the path to which people go on then; "" for their account.
+        onward: the path to which people go on then; "" for the studio.
     """
     query = {"next": onward} if onward else {}
     hint = f'<p class="quiet">{frame.text("sign_in_hint")}</p>'
@@ -151,7 +151,7 @@ def welcome_page(frame: Frame, *, token: str, invited: str, name: str = "", emai
 def account_page(
     frame: Frame, *, name: str, email: str, role: str, projects: Mapping[str, str], has_password: bool
 ) -> bytes:
-    """Who is signed in, with forms to change the password and to sign out.
+    """Who is signed in, with the way back to the studio, and forms to change the password and to sign out.
 
     Args:
         frame: the page's frame.
@@ -174,7 +174,9 @@ def account_page(
     fields = frame.field("old", "old_password", "password", "current-password") if has_password else ""
     fields += frame.field("password", "new_password", "password", "new-password")
     fields += f'<p class="quiet">{frame.text("password_hint")} {frame.text("change_hint")}</p>'
-    content = f"<dl>{about}</dl>{frame.form('/sign-out', '', 'sign_out')}<h2>{frame.text('change_password')}</h2>"
+    # Nothing else is to be seen without a project.
+    back = f'<p><a href="/">{frame.text("studio")}</a></p>' if projects else ""
+    content = f"{back}<dl>{about}</dl>{frame.form('/sign-out', '', 'sign_out')}<h2>{frame.text('change_password')}</h2>"
     return frame.page("account", "/account", content + frame.form("/account", whose + fields, "change_password"))
 
 

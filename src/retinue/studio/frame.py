@@ -87,7 +87,9 @@ def _shows(visitors: Visitors, pages: Sequence[Page], page: Page) -> Callable[..
         client.on_exception(lambda error: tell(visitor, error))
         with _surround(visitor, pages, page) as content:
             try:
-                return await page.build(visitor, request)
+                # The client takes these for ways up a path.
+                nowhere = any(one in (".", "..") for one in request.path_params.values())
+                return await (_nothing if nowhere else page.build)(visitor, request)
             except openai.APIStatusError as error:
                 content.clear()
                 client.status_code = error.status_code
@@ -123,7 +125,9 @@ def _dress(client: Client, visitor: Visitor, request: Request, page: Page) -> No
     client.page = copy.copy(client.page)
     client.page.language = "zh-CN" if visitor.language == "zh" else "en-US"
     client.page.dark = _THEMES.get(request.cookies.get(THEME_COOKIE, ""))
-    ui.add_head_html('<link rel="stylesheet" href="/static/studio.css">')
+    ui.add_head_html(
+        '<link rel="stylesheet" href="/static/studio.css"><link rel="stylesheet" href="/static/elements.css">'
+    )
     if page.fills:
         client.content.classes("fills")
 

@@ -11,10 +11,13 @@ from nicegui import ui
 from starlette.routing import Match, Mount
 from starlette.types import Message, Receive, Scope, Send
 
+from .agent_files import serve_agent_files
 from .content import serve_content
 from .frame import register
+from .gpt_pictures import serve_pictures
 from .pages import PAGES
-from .visitor import Visitors
+from .shared import serve_shared
+from .visitor import ChatTitles, Visitors
 
 STATIC = Path(__file__).parent / "static"
 #: Paths of the API, which answers for those that it does not know, too.
@@ -34,7 +37,7 @@ _HEADERS = (
 _KEPT = 60.0
 
 
-def mount(app: FastAPI, base_url: str, public_url: str | None = None) -> None:
+def mount(app: FastAPI, base_url: str, public_url: str | None = None, chat_titles: ChatTitles = "off") -> None:
     """Let an application show the pages, at all paths that are not the API's.
 
     Once in a process: NiceGUI has one application.
@@ -43,11 +46,15 @@ def mount(app: FastAPI, base_url: str, public_url: str | None = None) -> None:
         app: the application, with all its routes.
         base_url: where it listens, without a path, as this process reaches it.
         public_url: where people's browsers find it, if that is elsewhere.
+        chat_titles: which models name chats.
     """
-    visitors = Visitors(f"{base_url}/v1")
+    visitors = Visitors(f"{base_url}/v1", chat_titles)
     pages.add_static_files("/static", STATIC, max_cache_age=3600)
     missing = register(visitors, PAGES)
     serve_content(visitors)
+    serve_shared(visitors)
+    serve_pictures(visitors)
+    serve_agent_files(visitors)
     ui.run_with(
         app,
         root=missing,

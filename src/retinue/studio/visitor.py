@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import openai
 from fastapi import Request
@@ -14,6 +14,8 @@ from .words import word
 
 #: Cookies that remember what somebody has chosen.
 LANGUAGE_COOKIE, PROJECT_COOKIE, THEME_COOKIE = "retinue_language", "retinue_project", "retinue_theme"
+#: Models that name chats: none, those of other servers, or local ones too.
+ChatTitles = Literal["off", "remote", "all"]
 #: Seconds to connect, and between two pieces of an answer.
 _TIMEOUT = openai.Timeout(600, connect=5)
 #: The client wants a key, although it is the cookie of a session that tells who asks.
@@ -29,6 +31,8 @@ class Visitor:
     language: Language
     #: What ``/v1/me`` says.
     me: Mapping[str, Any]
+    #: Which models name chats: see the setting.
+    chat_titles: ChatTitles = "off"
 
     def text(self, key: str, **values: object) -> str:
         """Words in the person's language: see `words.word`."""
@@ -53,6 +57,18 @@ class Visitor:
     def administers(self) -> bool:
         """Whether the person administers the organization."""
         return self.me["user"]["role"] == "owner"
+
+    @property
+    def sees_protected(self) -> bool:
+        """Whether the person is told what protected assistants are made of, and may change them."""
+        return not {"admin", "assistants:admin"}.isdisjoint(self.me["scopes"])
+
+    def own(self, name: str) -> str:
+        """The name under which a tab of the browser keeps something of this person's, in this project.
+
+        A tab outlives who is signed in: the next person in it is to find nothing.
+        """
+        return f"{name}:{self.me['user']['id']}:{self.project}"
 
     async def get(self, path: str, **query: Any) -> Any:
         """What the API answers where the client has no method for it: JSON as Python has it.
@@ -79,9 +95,15 @@ class Visitor:
 class Visitors:
     """Finds out who a request comes from, by asking the API."""
 
-    def __init__(self, api: str) -> None:
-        """`api`: the address of the API as this process reaches it, ending in ``/v1``."""
+    def __init__(self, api: str, chat_titles: ChatTitles = "off") -> None:
+        """Describe what visitors have in common.
+
+        Args:
+            api: the address of the API as this process reaches it, ending in ``/v1``.
+            chat_titles: which models name chats.
+        """
         self.api = api
+        self._chat_titles: ChatTitles = chat_titles
         self._http = openai.DefaultAsyncHttpxClient(
             timeout=_TIMEOUT, trust_env=False, event_hooks={"request": [_without_key]}
         )
@@ -104,7 +126,11 @@ class Visitors:
             # Not in that project any more, perhaps.
             me = await self._me(self._client(cookie, None))
         headers = {"X-CSRF-Token": me["csrf_token"] or ""}
-        return Visitor(self._client(cookie, me["project"], headers), language_of(request), me)
+        return Visitor(self._client(cookie, me["project"], headers), language_of(request), me, self._chat_titles)
+
+    def nobody(self) -> openai.AsyncOpenAI:
+        """A client for what the API answers to everybody."""
+        return self._client("", None)
 
     def _client(self, cookie: str, project: str | None, headers: Mapping[str, str] | None = None) -> openai.AsyncOpenAI:
         own = {"Cookie": cookie, "OpenAI-Beta": "assistants=v2", **(headers or {})}

@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from ..accounts.limits import Limits
-from ..accounts.usage import UsageMeter
+from ..accounts.metering import Metering
 from ..egress import Egress
 from ..inference.images import Images
 from ..inference.models import Models
@@ -19,8 +18,9 @@ from ..store.store import Store
 from .actions.action import Actions
 from .browsing.tool import WebBrowsing
 from .code_interpreter import CodeInterpreter
+from .code_sessions import CodeSessions
 from .connections.access import Access
-from .connections.registry import ConnectionRegistry
+from .connections.registry import ConnectionRegistry, Kind
 from .file_search import FileSearch
 from .image_generation import ImageGenerator
 from .mcp.tool import Mcp
@@ -33,6 +33,7 @@ class Tools:
 
     toolbox: Toolbox
     connections: ConnectionRegistry
+    sessions: CodeSessions
 
 
 @asynccontextmanager
@@ -42,30 +43,31 @@ async def tools(
     models: Models,
     images: Images,
     egress: Egress,
-    usage: UsageMeter,
-    limits: Limits,
+    metering: Metering,
     settings: Settings,
 ) -> AsyncGenerator[Tools]:
     """All of them, for as long as the block runs. Sandboxes start with the first code."""
     sandboxes = Sandboxes(settings)
-    interpreter = CodeInterpreter(store, sandboxes, usage, limits, settings)
-    browsing = WebBrowsing(egress, usage, settings)
+    sessions = CodeSessions(store, sandboxes, metering)
+    interpreter = CodeInterpreter(store, sessions, settings)
+    browsing = WebBrowsing(egress, metering.usage, settings)
     access = Access(store, egress, settings)
     actions, mcp = Actions(store, access, egress, settings), Mcp(store, access, egress, settings)
     store.notices.on(DELETED, lambda names: interpreter.forget(*names.split(" ")))
     try:
         toolbox = Toolbox(
             [
-                FileSearch(store, search, models, usage, settings),
+                FileSearch(store, search, models, metering.usage, settings),
                 interpreter,
                 browsing,
-                ImageGenerator(store, images, egress, usage, settings),
+                ImageGenerator(store, images, egress, metering, settings),
                 actions,
                 mcp,
             ]
         )
-        tools_of = {actions.type: actions.tools, mcp.type: mcp.tools}
-        yield Tools(toolbox, ConnectionRegistry(store, egress, access.tokens, actions.inspect, tools_of, settings))
+        kinds = {one.type: Kind(one.tools, one.try_out) for one in (actions, mcp)}
+        registry = ConnectionRegistry(store, egress, access.tokens, actions.inspect, kinds, settings)
+        yield Tools(toolbox, registry, sessions)
     finally:
         await sandboxes.close()
         await browsing.close()

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
-import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from pydantic_core import from_json
 
-from ..accounts.limits import Admission, Limits
-from ..accounts.usage import UsageMeter
-from ..errors import InvalidRequest, RateLimited
+from ..errors import InvalidRequest
 from ..inference.chat import Json
-from ..sandbox.manager import Key, Sandboxes
-from ..sandbox.session import Failure, FileInfo, FileRefused, Image, Output, Result, SandboxError, Session
+from ..sandbox.manager import Key
+from ..sandbox.session import Failure, FileInfo, FileRefused, Image, Output, Result, Session
 from ..settings import Settings
 from ..store.files import blob_of
 from ..store.store import Store
@@ -30,6 +26,7 @@ from ..wire.steps import (
     OutputFile,
 )
 from ..wire.tools import CodeInterpreterTool
+from .code_sessions import CodeSessions
 from .outputs import keep_output
 from .shortened import shortened
 from .tool import Report, Scope, Served, ServerFunction
@@ -81,13 +78,9 @@ class CodeInterpreter:
 
     type = "code_interpreter"
 
-    def __init__(
-        self, store: Store, sandboxes: Sandboxes, usage: UsageMeter, limits: Limits, settings: Settings
-    ) -> None:
+    def __init__(self, store: Store, sessions: CodeSessions, settings: Settings) -> None:
         self._store = store
-        self._limits = limits
-        self._sandboxes = sandboxes
-        self._usage = usage
+        self._sessions = sessions
         self._settings = settings
         self._folders: dict[Key, _Folder] = {}
         self._forgetting: set[asyncio.Task[None]] = set()
@@ -95,7 +88,7 @@ class CodeInterpreter:
     def forget(self, project: str, thread: str) -> None:
         """A thread is no more: its code ends, and its session goes."""
         self._folders.pop((project, thread), None)
-        task = asyncio.create_task(self._sandboxes.forget(project, thread))
+        task = asyncio.create_task(self._sessions.forget(project, thread))
         self._forgetting.add(task)
         task.add_done_callback(self._forgetting.discard)
 
@@ -112,41 +105,16 @@ class CodeInterpreter:
         code = arguments.get("code")
         if not isinstance(code, str) or not code.strip() or len(code) > _LONGEST:
             raise InvalidRequest(f"'code' must be Python of 1 to {_LONGEST} characters. Call the tool again.")
-        admission = await self._admit(scope.project)
-        began = time.monotonic()
-        try:
-            await self._sandboxes.start()
-            async with self._sandboxes.session(scope.project, scope.run.thread_id) as session:
-                if await self._store.usage.begin_session(scope.project, scope.run.thread_id):
-                    self._usage.record(scope.caller, "code_interpreter")
-                folder = await self._bring(scope, session)
-                before = {file.name: file for file in await session.list()}
-                done, result = await self._run(scope, session, call.id, code, report)
-                written = [file for file in await session.list() if before.get(file.name) != file]
-                kept, lost = await self._keep(scope, session, written)
-        except SandboxError as error:
-            raise InvalidRequest(str(error)) from error
-        finally:
-            admission.settle(math.ceil(time.monotonic() - began))
+        async with self._sessions.session(scope.caller, scope.run.thread_id) as session:
+            folder = await self._bring(scope, session)
+            before = {file.name: file for file in await session.list()}
+            done, result = await self._run(scope, session, call.id, code, report)
+            written = [file for file in await session.list() if before.get(file.name) != file]
+            kept, lost = await self._keep(scope, session, written)
         notes = "\n".join(filter(None, [result.note, *folder.refused, lost]))
         output = _told(result, notes, kept, list(folder.given), scope.room)
         files = {FOLDER + name: file for name, file in folder.brought.items()} | kept
         return Served(done, output, files=files, failed=result.status != "ok")
-
-    async def _admit(self, project: str) -> Admission:
-        """Count the time of a call.
-
-        Raises:
-            InvalidRequest: there is no time left today.
-        """
-        try:
-            return await self._limits.admit_code(project)
-        except RateLimited as error:
-            minutes = math.ceil((error.retry_after or 0) / 60)
-            raise InvalidRequest(
-                "The code was not run: this project has used up the time that its code may run in a day. There is time "
-                f"again in about {minutes} min. Go on without code, and say so to the user."
-            ) from error
 
     async def _run(
         self, scope: Scope, session: Session, call_id: str, code: str, report: Report

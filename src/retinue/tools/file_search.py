@@ -63,7 +63,10 @@ class FileSearch:
             "description": _DESCRIPTION,
             "parameters": {"type": "object", "properties": {"queries": queries}, "required": ["queries"]},
         }
-        return [ServerFunction(self.type, self.type, definition, self._serve, _shown)]
+        # A model that is led to calls by prompts often only says that it would have to search, and does not.
+        led = self._models.resolve(run.model).prompted
+        first = led and bool(await self._store.search.stores_of(project, run.assistant_id, run.thread_id))
+        return [ServerFunction(self.type, self.type, definition, self._serve, _shown, first=first)]
 
     async def _serve(self, scope: Scope, call: FileSearchToolCall, arguments: Json, report: Report) -> Served:
         queries, options = _queries(arguments), _options(scope.run)

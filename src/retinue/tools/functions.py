@@ -25,6 +25,9 @@ def choice(run: Run, offered: Offered, *, called: bool) -> str | dict[str, Any]:
         called: whether the run has called tools already. What must be called is called once: else no run would end.
     """
     wanted = run.tool_choice
+    if wanted == "auto" and not called and not any(isinstance(tool, FunctionTool) for tool in run.tools):
+        names = list(offered)
+        return _named(names[0]) if len(names) == 1 and offered[names[0]].first else "auto"
     if wanted == "none" or not called:
         if not isinstance(wanted, NamedToolChoice):
             return wanted
@@ -32,5 +35,9 @@ def choice(run: Run, offered: Offered, *, called: bool) -> str | dict[str, Any]:
             return wanted.model_dump()
         for name, function in offered.items():
             if function.type == wanted.type:
-                return {"type": "function", "function": {"name": name}}
+                return _named(name)
     return "auto"
+
+
+def _named(name: str) -> Json:
+    return {"type": "function", "function": {"name": name}}

@@ -8,12 +8,13 @@ import binascii
 
 from pydantic import ValidationError
 
-from ..accounts.usage import UsageMeter
+from ..accounts.metering import Metering
 from ..egress import Egress
 from ..errors import InvalidRequest, ModelError, NotFound
 from ..inference.chat import Json
 from ..inference.images import ImageCall, Images, media_type
 from ..inference.models import ServedModel
+from ..inference.tokens import estimate_tokens
 from ..settings import Settings
 from ..store.store import Store
 from ..wire.images import Image, ImageGeneration
@@ -43,11 +44,11 @@ class ImageGenerator:
 
     type = "image_generation"
 
-    def __init__(self, store: Store, images: Images, egress: Egress, usage: UsageMeter, settings: Settings) -> None:
+    def __init__(self, store: Store, images: Images, egress: Egress, metering: Metering, settings: Settings) -> None:
         self._store = store
         self._images = images
         self._egress = egress
-        self._usage = usage
+        self._metering = metering
         self._settings = settings
 
     async def functions(self, project: str, run: Run, wanted: ImageGenerationTool) -> list[ServerFunction]:
@@ -70,22 +71,16 @@ class ImageGenerator:
                 f"pictures cannot be made on this server. {error.message} Tell the user so; do not try again."
             ) from error
         request = _request(arguments, model)
-        self._usage.require(scope.caller)
-        try:
-            async with asyncio.timeout(self._settings.image_timeout):
-                answer = await self._images.answer(model, ImageCall("generations", request), scope.project)
-                image = answer.data[0]
-                content = await self._content(image)
-        except TimeoutError as error:
-            raise InvalidRequest("drawing the picture took too long. Try a simpler or smaller one.") from error
-        self._usage.record(
-            scope.caller,
-            "images",
-            model.name,
-            prompt_tokens=answer.usage.input_tokens if answer.usage else 0,
-            completion_tokens=answer.usage.output_tokens if answer.usage else 0,
-            images=len(answer.data),
-        )
+        tokens = estimate_tokens(request.prompt)
+        with await self._metering.patiently(scope.caller, "images", model.name, tokens) as metered:
+            try:
+                async with asyncio.timeout(self._settings.image_timeout):
+                    answer = await self._images.answer(model, ImageCall("generations", request), scope.project)
+                    metered.images, metered.usage = len(answer.data), answer.usage and answer.usage.model_dump()
+                    image = answer.data[0]
+                    content = await self._content(image)
+            except TimeoutError as error:
+                raise InvalidRequest("drawing the picture took too long. Try a simpler or smaller one.") from error
         kind = media_type(content)
         if kind is None:
             raise ModelError("The image model answered with something that is no picture.")

@@ -42,10 +42,7 @@ async def keep_output(store: Store, project: str, name: str, content: bytes | As
         name: its name, without a folder.
         content: what is in it, whole or in pieces as they come. If these raise, there is no file.
     """
-    received = await store.files.receive(_pieces(content) if isinstance(content, bytes) else content)
-    file = received.file(name.replace("\x00", "\ufffd"), "assistants_output")
-    await store.files.add(project, file)
-    return file
+    return await store.files.keep(project, content, name.replace("\x00", "\ufffd"), "assistants_output")
 
 
 async def keep_answer(store: Store, project: str, name: str, content: bytes, kind: str) -> Answered:
@@ -68,7 +65,3 @@ async def keep_answer(store: Store, project: str, name: str, content: bytes, kin
 def file_name(wanted: str) -> str:
     """A name that others gave a file, fit to be one: its end, up to 100 characters; "" if nothing is left."""
     return _NO_NAME.sub("_", wanted.replace("\\", "/").rpartition("/")[2]).strip(". ")[-_MOST_NAME:]
-
-
-async def _pieces(content: bytes) -> AsyncIterable[bytes]:
-    yield content

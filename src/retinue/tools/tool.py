@@ -66,6 +66,34 @@ class Served:
     failed: bool = False
 
 
+class Told(Protocol):
+    """For what a tool's answer is told: a `Scope`, or a `Trial`."""
+
+    @property
+    def project(self) -> str:
+        """Whose the files of the answer are."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """See `Scope`."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """See `Scope`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A call that a person makes to see what comes, without a run. Attributes as of `Scope`."""
+
+    project: str
+    room: int
+    number: int = 0
+
+
 #: Shows a call as it stands.
 Report = Callable[[ToolCall], None]
 
@@ -86,6 +114,7 @@ class ServerFunction:
             it. None: as a function call, with its output.
         consent: what a person must allow before it is called; None: nothing.
         optional: whether it may be left out where there are too many and the question is about others.
+        first: whether a run that has this function alone begins with a call of it, unless its client says otherwise.
     """
 
     type: str
@@ -95,6 +124,7 @@ class ServerFunction:
     shown: Callable[[str, str], ToolCall] | None = None
     consent: CallConsent | None = None
     optional: bool = False
+    first: bool = False
 
     def show(self, identifier: str, arguments: str) -> ToolCall:
         """A call as its step shows it while it comes in and before it is run."""

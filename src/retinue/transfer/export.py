@@ -50,6 +50,11 @@ async def _objects(store: Store, snapshot: Snapshot) -> AsyncGenerator[tuple[byt
                             yield part
                 elif not (deleted and kind == "vector_store.file" and orjson.loads(body)["id"] in deleted):
                     yield body + b"\n", True
+    async with aclosing(snapshot.agent_files()) as files:
+        async for agent, path, content, modified_at in files:
+            yield lines.agent_file(agent, path, content, modified_at), True
+            for start in range(0, len(content), _PIECE):
+                yield lines.agent_content(agent, path, content[start : start + _PIECE]), False
 
 
 async def _file(store: Store, body: bytes, deleted: set[str]) -> AsyncGenerator[tuple[bytes, bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,6 +20,8 @@ VERSION = 1
 
 HEADER = "export"
 CONTENT = "file.content"
+AGENT_FILE = "agent.file"
+AGENT_CONTENT = "agent.file.content"
 END = "export.end"
 
 
@@ -39,6 +42,19 @@ def content(file: str, data: bytes) -> bytes:
     """A piece of what is in a file."""
     encoded = base64.b64encode(data).decode()
     return orjson.dumps({"object": CONTENT, "file_id": file, "data": encoded}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def agent_file(agent: str, path: str, data: bytes, modified_at: int) -> bytes:
+    """A file in an agent's workspace, whose content follows."""
+    told = {"object": AGENT_FILE, "agent_id": agent, "path": path, "bytes": len(data), "modified_at": modified_at}
+    digest = hashlib.sha256(data).hexdigest()
+    return orjson.dumps({**told, "sha256": digest}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def agent_content(agent: str, path: str, data: bytes) -> bytes:
+    """A piece of what is in such a file."""
+    told = {"object": AGENT_CONTENT, "agent_id": agent, "path": path, "data": base64.b64encode(data).decode()}
+    return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def end(objects: int) -> bytes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterable, Container, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from ..accounts.keys import Caller
 from ..errors import InvalidRequest, Unavailable
 from ..settings import Settings
 from ..store.ids import new_id
@@ -22,7 +24,7 @@ _BATCH_BYTES = 4 * 1024 * 1024
 #: Names that the answer tells.
 _MOST_NAMES = 1000
 #: Kinds whose new names it tells: what everything else hangs on.
-_TOLD = frozenset({"file", "vector_store", "assistant", "thread"})
+_TOLD = frozenset({"file", "vector_store", "assistant", "thread", "agent"})
 
 
 @dataclass(slots=True)
@@ -31,21 +33,21 @@ class Imported:
 
     #: How many objects of each kind.
     counts: dict[str, int] = field(default_factory=dict[str, int])
-    #: New ids by old ones, of files, vector stores, assistants and threads; the first 1,000.
+    #: New ids by old ones, of files, vector stores, assistants, threads and agents; the first 1,000.
     ids: dict[str, str] = field(default_factory=dict[str, str])
     #: Whether there are more ids.
     has_more: bool = False
 
 
 async def load(
-    store: Store, settings: Settings, project: str, pieces: AsyncIterable[bytes], *, keep_ids: bool
+    store: Store, settings: Settings, caller: Caller, pieces: AsyncIterable[bytes], *, keep_ids: bool
 ) -> Imported:
     """Import an export into a project: all of it or nothing.
 
     Args:
         store: where the objects go.
         settings: for the limits.
-        project: the project.
+        caller: who imports it, into their project: agents work on for them.
         pieces: the lines of the export, cut anywhere.
         keep_ids: keep all ids, which must be free; else every object gets a new one, and is named by it.
 
@@ -55,13 +57,17 @@ async def load(
     """
     received: list[str] = []
     try:
-        async with asyncio.timeout(LONGEST), store.transfers.importing(project) as importing:
+        transaction = store.transfers.importing(caller.project, key=caller.key, user=caller.user)
+        async with asyncio.timeout(LONGEST), transaction as importing:
             async with aclosing(lines.read(pieces, max_line=settings.max_body_bytes)) as reader:
                 loader = _Loader(store, settings, importing, _Lookahead(reader), received, keep_ids)
                 await loader.load()
             if store_id := await importing.crowded(settings.max_vector_store_files):
                 most = settings.max_vector_store_files
                 raise InvalidRequest(f"The vector store {store_id} has more than {most} files.", code="invalid_import")
+            if agent := await importing.large_workspace(settings.agent_max_files, settings.agent_max_bytes):
+                most = f"{settings.agent_max_files} files or {settings.agent_max_bytes} bytes"
+                raise InvalidRequest(f"The workspace of agent {agent} has more than {most}.", code="invalid_import")
         return loader.imported
     except TimeoutError as error:
         raise InvalidRequest(f"The import took longer than {LONGEST} seconds.", code="invalid_import") from error
@@ -124,6 +130,8 @@ class _Loader:
                 break
             if line.kind == "file":
                 await self._file()
+            elif line.kind == lines.AGENT_FILE:
+                await self._agent_file()
             else:
                 await self._add(await self._batch(line.kind))
         objects_there = sum(self.imported.counts.values())
@@ -160,10 +168,12 @@ class _Loader:
         named = {holder[key] for line in batch for holder, key in objects.references(line.value)}
         names = await self._importing.names([*named, *(line.value["id"] for line in batch)])
         new: list[NewObject] = []
+        later = {line.value["id"] for line in batch} if kind.parent_kind == name else set[str]()
         for line, identifier in zip(batch, ids, strict=True):
             value = line.value
             own = value["id"] if kind.prefix else _required(line, names, value["id"], "file")
-            parent = _required(line, names, value.get(kind.parent), kind.parent_kind) if kind.parent else ""
+            parent = _parent(line, names, kind, later)
+            later.discard(value["id"])
             for holder, key in objects.references(value):
                 holder[key] = names.get(holder[key], (holder[key], ""))[0]
             value["id"] = identifier or own
@@ -212,6 +222,27 @@ class _Loader:
         await self._importing.add("file", [NewObject(identifier, "file", body)])
         self.imported.counts["file"] = self.imported.counts.get("file", 0) + 1
 
+    async def _agent_file(self) -> None:
+        """Write a file of a workspace with its content, which follows it."""
+        line = await self._lines.take()
+        assert line is not None  # noqa: S101 (it was looked at)
+        file = objects.workspace_file(line)
+        names = await self._importing.names([file.agent_id])
+        agent = _required(line, names, file.agent_id, "agent")
+        whole = bytearray()
+        while (piece := await self._lines.peek()) and piece.kind == lines.AGENT_CONTENT:
+            if (piece.value.get("agent_id"), piece.value.get("path")) != (file.agent_id, file.path):
+                raise piece.fault(f"it belongs to another file than '{file.path}', which it follows.")
+            whole += piece.data()
+            if len(whole) > self._settings.agent_max_bytes:
+                raise piece.fault(f"the file is larger than {self._settings.agent_max_bytes} bytes.")
+            await self._lines.take()
+        content = bytes(whole)
+        if (len(content), hashlib.sha256(content).hexdigest()) != (file.bytes, file.sha256):
+            raise line.fault("what follows it is not its content: size or SHA-256 differ.")
+        await self._importing.add_agent_file(agent, file.path, content, file.modified_at)
+        self.imported.counts[lines.AGENT_FILE] = self.imported.counts.get(lines.AGENT_FILE, 0) + 1
+
     async def _content(self, file: str) -> AsyncGenerator[bytes]:
         size = 0
         while (line := await self._lines.peek()) and line.kind == lines.CONTENT:
@@ -224,6 +255,14 @@ class _Loader:
                 raise line.fault(f"the file is larger than {most} bytes.")
             await self._lines.take()
             yield piece
+
+
+def _parent(line: Line, names: dict[str, tuple[str, str]], kind: objects.Kind, later: Container[str]) -> str:
+    """The new id of what an object belongs to, which must have come before; `""` if it belongs to nothing."""
+    old = line.value.get(kind.parent) if kind.parent else None
+    if not kind.parent or (kind.alone and old is None):
+        return ""
+    return _required(line, {} if isinstance(old, str) and old in later else names, old, kind.parent_kind)
 
 
 def _required(line: Line, names: dict[str, tuple[str, str]], old: object, kind: str) -> str:

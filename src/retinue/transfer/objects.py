@@ -6,12 +6,15 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
+from ..agents.commands.files import clean
+from ..errors import InvalidRequest
 from ..runs.context import message_tokens
+from ..wire.agents import Agent, AgentCreate, AgentCycle, AgentFile
 from ..wire.assistants import Assistant, AssistantCreate
 from ..wire.common import Metadata, WireObject, WireRequest
 from ..wire.files import FileObject
@@ -34,6 +37,7 @@ class Kind:
         parent_kind: the kind of that.
         request: the type of the request that makes one, whose limits hold here too.
         unchecked: fields that are longer in an object than in a request.
+        alone: whether it may belong to nothing.
     """
 
     model: type[WireObject]
@@ -42,6 +46,26 @@ class Kind:
     parent_kind: str = ""
     request: type[WireRequest] | None = None
     unchecked: frozenset[str] = frozenset()
+    alone: bool = False
+
+
+class ToldAgent(Agent):
+    """An agent with what it has not heard yet."""
+
+    unheard: Annotated[list[str], Field(max_length=1000)] = Field(default_factory=list[str])
+
+
+class ToldCycle(AgentCycle):
+    """A cycle with what the agent heard before it."""
+
+    heard: Annotated[list[str], Field(max_length=1000)] = Field(default_factory=list[str])
+
+
+class WorkspaceFile(AgentFile):
+    """A file in an agent's workspace; its content follows it."""
+
+    agent_id: str
+    sha256: str
 
 
 #: Each comes in an export after those that it names.
@@ -55,19 +79,28 @@ KINDS: dict[str, Kind] = {
     "thread.run": Kind(Run, "run_", "thread_id", "thread", RunCreate, frozenset({"instructions"})),
     "thread.message": Kind(Message, "msg_", "thread_id", "thread"),
     "thread.run.step": Kind(RunStep, "step_", "run_id", "thread.run"),
+    "agent": Kind(ToldAgent, "agent_", "parent_id", "agent", request=AgentCreate, alone=True),
+    "agent.cycle": Kind(ToldCycle, "cycle_", "agent_id", "agent"),
 }
 
+#: Unix seconds: the end of the year 9999.
+_LATEST = 253_402_300_799
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _METADATA = TypeAdapter(Metadata)
 _ATTRIBUTES = TypeAdapter(Attributes)
 
 #: Fields that name one object, and fields that name several.
-_NAMES_ONE = frozenset({"thread_id", "run_id", "assistant_id", "message_id", "file_id", "vector_store_id"})
+_NAMES_ONE = frozenset(
+    {
+        *("thread_id", "run_id", "assistant_id", "message_id", "file_id", "vector_store_id"),
+        *("agent_id", "parent_id", "cycle_id"),
+    }
+)
 _NAMES_SEVERAL = frozenset({"file_ids", "vector_store_ids"})
 #: Fields that have names as the values of an object.
 _NAMES_VALUES = frozenset({"files"})
 #: Fields whose content is the client's own.
-_FOREIGN = frozenset({"metadata", "attributes", "function", "json_schema"})
+_FOREIGN = frozenset({"metadata", "attributes", "function", "json_schema", "args"})
 
 
 def check(line: Line) -> Kind:
@@ -119,7 +152,7 @@ def references(value: Any) -> Iterator[tuple[Any, str | int]]:
 
 
 def settle(kind: str, value: Json) -> None:
-    """End what was under way: nobody drives an imported run, and a file of a vector store is processed anew."""
+    """End what was under way: nobody drives an imported run or agent; a file of a vector store is processed anew."""
     now = int(time.time())
     status = value.get("status")
     if kind == "thread.run":
@@ -130,8 +163,25 @@ def settle(kind: str, value: Json) -> None:
         value |= {"status": "cancelled", "cancelled_at": now}
     elif kind == "thread.message" and status == "in_progress":
         value |= {"status": "incomplete", "incomplete_at": now, "incomplete_details": {"reason": "run_cancelled"}}
+    elif kind == "agent" and status in ("queued", "in_progress"):
+        value["status"] = "paused"
     elif kind == "vector_store.file" and status == "completed":
         value |= {"status": "in_progress", "usage_bytes": 0}
+
+
+def workspace_file(line: Line) -> WorkspaceFile:
+    """The file that a line tells of. Raises `InvalidRequest` where it is none, or its path leads elsewhere."""
+    try:
+        file = WorkspaceFile.model_validate_json(orjson.dumps(line.value))
+    except (ValidationError, orjson.JSONEncodeError) as error:
+        raise line.fault(_reason(error)) from error
+    try:
+        proper = clean(file.path) == file.path
+    except InvalidRequest:
+        proper = False
+    if not proper or not 0 <= file.modified_at <= _LATEST:
+        raise line.fault("its path or its time is none of a workspace.")
+    return file
 
 
 def stored(kind: Kind, line: Line) -> tuple[str, int]:

@@ -22,6 +22,7 @@ def sample_event(event_type: str) -> WebhookEvent:
     subject, status = event_type.rsplit(".", 1)
     makers = {
         "thread.run": _run,
+        "agent": _agent,
         "file": _file,
         "vector_store.file": _vector_store_file,
         "project.spend_limit": _spend_limit,
@@ -53,6 +54,39 @@ def _run(status: str, now: int) -> dict[str, Any]:
     elif status == "incomplete":
         run["incomplete_details"] = {"reason": "max_completion_tokens"}
     return run
+
+
+def _agent(status: str, now: int) -> dict[str, Any]:
+    agent: dict[str, Any] = {
+        "id": new_id("agent_"),
+        "created_at": now,
+        "started_at": now,
+        "completed_at": now if status in ("completed", "failed", "cancelled") else None,
+        "status": status,
+        "name": "Sample-GPT",
+        "role": "an AI that is a sample",
+        "goals": ["Be a sample."],
+        "constraints": [],
+        "model": "sample",
+        "language": "en",
+        "commands": ["delete_file", "task_complete"],
+        "connections": [],
+        "approval": "risky",
+        "limits": {},
+        "cycles": 1,
+        "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
+        "cost": {"value": 0, "currency": "usd"},
+    }
+    if status == "requires_action":
+        command = {"name": "delete_file", "args": {"file": "sample.txt"}}
+        agent["required_action"] = {"type": "approve", "cycle_id": new_id("cycle_"), "command": command}
+    elif status == "completed":
+        agent["result"] = "It is a sample."
+    elif status == "failed":
+        agent["last_error"] = {"code": "server_error", "message": _ERROR}
+    elif status == "incomplete":
+        agent["incomplete_details"] = {"reason": "max_cycles"}
+    return agent
 
 
 def _file(change: str, now: int) -> dict[str, Any]:

@@ -36,6 +36,11 @@ EXTENSIONS = frozenset(
         "retention.updated",
         "erasure.created",
         *("model.created", "model.updated", "model.deleted"),
+        *("group.member_added", "group.member_removed"),
+        *("gpt.created", "gpt.updated", "gpt.published", "gpt.deleted"),
+        *("thread_share.created", "thread_share.deleted"),
+        *("gpt.moderated", "gpt.review_deleted", "gpt.report_resolved"),
+        *("gpt_link.created", "gpt_link.deleted"),
     }
 )
 #: Every type that an entry may have.

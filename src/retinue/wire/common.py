@@ -58,6 +58,11 @@ def is_false(value: object) -> bool:
     return value is False
 
 
+def each_once(values: list[str]) -> list[str]:
+    """The values in their order, each once: for `AfterValidator`."""
+    return list(dict.fromkeys(values))
+
+
 def _check_metadata(value: dict[str, str]) -> dict[str, str]:
     if len(value) > 16:
         raise ValueError(f"too many pairs: at most 16 are allowed, got {len(value)}")

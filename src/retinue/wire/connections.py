@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, SecretStr, StringConstraints, model_vali
 from .common import Metadata, WireObject, WireRequest, is_none
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-_Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 _HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
 _Secret = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
 #: When a person is asked before a call: `auto`, where it may change something; `always`; `never`.
@@ -53,8 +53,8 @@ class OAuth(WireRequest):
     client_id: _Name
     client_secret: _Secret | None = Field(default=None, exclude=True)
     #: Where a person signs in; only for an authorisation code.
-    authorization_url: _Url | None = Field(default=None, exclude_if=is_none)
-    token_url: _Url
+    authorization_url: Url | None = Field(default=None, exclude_if=is_none)
+    token_url: Url
     scope: Annotated[str, StringConstraints(max_length=2048)] = ""
     #: How the client secret is sent to `token_url`.
     token_endpoint_auth_method: Literal["client_secret_post", "client_secret_basic"] = "client_secret_post"  # noqa: S105 (a name)
@@ -78,6 +78,8 @@ class ConnectionTool(WireObject):
     operation: str | None = Field(default=None, exclude_if=is_none)
     #: Whether a person is asked before it is called.
     needs_consent: bool
+    #: JSON schema of its arguments.
+    parameters: dict[str, Any]
 
 
 class Connection(WireObject):
@@ -110,13 +112,13 @@ class ConnectionCreate(WireRequest):
     #: Of an action: the OpenAPI document, as an object or as JSON or YAML text.
     document: str | dict[str, Any] | None = None
     #: Of an action: where the document is fetched from instead.
-    document_url: _Url | None = None
+    document_url: Url | None = None
     #: Of an action: where requests go, if not to the document's first server. Of MCP: the server's endpoint.
-    url: _Url | None = None
+    url: Url | None = None
     auth: Auth = Field(default_factory=NoAuth)
     headers: Annotated[dict[_HeaderName, _Secret], Field(max_length=32)] = Field(default_factory=dict[str, SecretStr])
     consent: ConsentRule = "auto"
-    privacy_policy_url: _Url | None = None
+    privacy_policy_url: Url | None = None
     metadata: Metadata = Field(default_factory=dict[str, str])
 
 
@@ -126,13 +128,33 @@ class ConnectionModify(WireRequest):
     name: _Name | None = None
     description: Annotated[str, StringConstraints(max_length=2048)] | None = None
     document: str | dict[str, Any] | None = None
-    document_url: _Url | None = None
-    url: _Url | None = None
+    document_url: Url | None = None
+    url: Url | None = None
     auth: Auth | None = None
     headers: Annotated[dict[_HeaderName, _Secret], Field(max_length=32)] | None = None
     consent: ConsentRule | None = None
-    privacy_policy_url: _Url | None = None
+    privacy_policy_url: Url | None = None
     metadata: Metadata | None = None
+
+
+class ToolCallCreate(WireRequest):
+    """Body of `POST /v1/connections/{id}/tools/{name}/call`."""
+
+    arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class ToolCalled(WireObject):
+    """What came of a call that somebody made to try it."""
+
+    object: Literal["connection.tool.call"] = "connection.tool.call"
+    connection_id: str
+    name: str
+    #: What a model would read of the answer, shortened, without secrets.
+    output: str
+    #: Whether it did not work.
+    failed: bool
+    #: Ids of files that came.
+    files: list[str]
 
 
 class SignInCreate(WireRequest):

@@ -26,6 +26,8 @@ class Retention(WireObject):
     file_purposes: dict[str, int | None] = Field(default_factory=dict[str, int | None])
     #: After which a stored chat completion is deleted.
     completion_days: int | None
+    #: After which an agent that has ended is deleted, with its files and all that it has started.
+    agent_days: int | None
 
 
 class RetentionModify(WireRequest):
@@ -35,3 +37,4 @@ class RetentionModify(WireRequest):
     file_days: Days | None = None
     file_purposes: dict[FilePurpose, Days | None] = Field(default_factory=dict[FilePurpose, Days | None])
     completion_days: Days | None = None
+    agent_days: Days | None = None

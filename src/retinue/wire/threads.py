@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .common import Id, Metadata, WireObject, WireRequest
+from .common import Id, Metadata, WireObject, WireRequest, is_none
 from .messages import MessageCreate
 from .tools import ToolResources
 
@@ -19,6 +19,8 @@ class Thread(WireObject):
     created_at: int
     tool_resources: ToolResources | None = None
     metadata: dict[str, str] = Field(default_factory=dict[str, str])
+    #: When its newest message was made, or the thread, in lists in that order. An extension.
+    last_used_at: int | None = Field(default=None, exclude_if=is_none)
 
 
 class ThreadCreate(WireRequest):

@@ -22,19 +22,25 @@ Width = Literal["1m", "1h", "1d"]
 # --- what is asked for
 
 
-class UsageParams(BaseModel, frozen=True, extra="forbid"):
-    """What every request has."""
+class BucketParams(BaseModel, frozen=True, extra="forbid"):
+    """What every request for buckets has."""
 
     #: Inclusive.
     start_time: Moment
     #: Exclusive; by default, the end of the present bucket.
     end_time: Moment | None = None
-    bucket_width: Width = "1d"
+    bucket_width: str
     #: The most buckets.
     limit: Annotated[int, Field(ge=1)] | None = None
     page: Cursor | None = None
     project_ids: Ids = ()
     group_by: Sequence[str] = ()
+
+
+class UsageParams(BucketParams, frozen=True):
+    """What every request of the official API has."""
+
+    bucket_width: Width = "1d"
 
 
 class ProjectUsageParams(UsageParams, frozen=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
+from .agents import Agent
 from .common import Deleted, WireObject, WireRequest
 from .files import FileObject
 from .runs import Run, RunStatus
@@ -15,6 +16,7 @@ from .vector_stores import VectorStoreFile
 #: What is told of, and the object that an event of each type carries, official where there is an official one.
 EVENTS: dict[str, type[WireObject]] = {
     **{f"thread.run.{status}": Run for status in get_args(RunStatus)},
+    **{f"agent.{status}": Agent for status in ("requires_action", "completed", "incomplete", "failed", "cancelled")},
     "file.created": FileObject,
     "file.deleted": Deleted,
     "vector_store.file.completed": VectorStoreFile,

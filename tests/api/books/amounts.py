@@ -13,6 +13,8 @@ NANO = 10**9
 DAY = 86_400
 #: Dollars for a million tokens in and out.
 PRICES = {"scripted": ("0.137", "1.9991"), "dear": ("13.000000007", "77.77777"), "vectors": ("0.0213", "0")}
+#: The same for tokens of prompts that were cached.
+CACHED = {"scripted": "0.0411", "dear": "1.3"}
 SESSION, FILE_SEARCH = "0.0333", "0.002500001"
 
 
@@ -21,16 +23,17 @@ def nano(price: str, count: int = 1) -> Fraction:
     return Fraction(price) * NANO * count
 
 
-def priced(model: str, prompt: int, completion: int) -> int:
-    """What one call costs."""
+def priced(model: str, prompt: int, completion: int, cached: int = 0) -> int:
+    """What one call costs; `cached`: tokens of the prompt."""
     into, out = PRICES[model]
-    return int((nano(into, prompt) + nano(out, completion)) / 10**6 + Fraction(1, 2))
+    of_cached = nano(CACHED.get(model, into), cached)
+    return int((nano(into, prompt - cached) + of_cached + nano(out, completion)) / 10**6 + Fraction(1, 2))
 
 
 async def written(server: Server) -> None:
     """Everything that was used is in the database."""
     usage = server.app.state.metering.usage
-    await eventually(lambda: asyncio.sleep(0, not usage._waiting and not usage._batch))
+    await eventually(lambda: asyncio.sleep(0, usage.written))
 
 
 def today() -> int:

@@ -13,7 +13,7 @@ from retinue.settings import Settings
 
 from ...harness import Api, Server
 from ...scripted import ScriptedUpstream
-from .amounts import FILE_SEARCH, PRICES, SESSION
+from .amounts import CACHED, FILE_SEARCH, PRICES, SESSION
 
 
 @pytest.fixture
@@ -21,7 +21,13 @@ def settings(settings: Settings, upstream: ScriptedUpstream) -> Settings:
     """Models with odd prices."""
     models = {
         name: ModelSettings.model_validate(
-            {"base_url": upstream.base_url, "retries": 0, "input_price": into, "output_price": out}
+            {
+                "base_url": upstream.base_url,
+                "retries": 0,
+                "input_price": into,
+                "cached_input_price": CACHED.get(name),
+                "output_price": out,
+            }
         )
         for name, (into, out) in PRICES.items()
     }

@@ -15,10 +15,11 @@ from retinue.accounts.keys import Keys
 from retinue.settings import Settings
 from retinue.store.accounts import DEFAULT_PROJECT
 
-from ...harness import Api, Json, Server, function, run_path, serving
+from ...browser import new_owner, signed_in
+from ...harness import Api, Json, Server, function, read_until, run_path, serving
 from ...indexing import index
 from ...scripted import Call, Reply, ScriptedUpstream
-from .amounts import FILE_SEARCH, NANO, SESSION, call, exact, nano, priced, written
+from .amounts import DAY, FILE_SEARCH, NANO, SESSION, call, exact, nano, priced, today, written
 
 
 class Load:
@@ -29,6 +30,7 @@ class Load:
         self.keys = keys
         self.api = api
         self.tokens: Counter[tuple[str, str, str, str]] = Counter()
+        self.cached: Counter[tuple[str, str, str]] = Counter()
         self.calls: Counter[tuple[str, str, str]] = Counter()
         self.cost: Counter[tuple[str, str, str]] = Counter()
 
@@ -37,10 +39,12 @@ class Load:
         identifier, project = self.keys[key]
         place = (project, identifier, model)
         prompt, completion = usage["prompt_tokens"], usage.get("completion_tokens", 0)
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
+        self.cached[place] += cached
         self.tokens[(*place, "in")] += prompt
         self.tokens[(*place, "out")] += completion
         self.calls[place] += 1
-        self.cost[place] += priced(model, prompt, completion) if cost is None else cost
+        self.cost[place] += priced(model, prompt, completion, cached) if cost is None else cost
 
     async def chat(self, key: str, model: str) -> None:
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
@@ -84,7 +88,9 @@ async def test_a_mixed_load_adds_up_to_the_nano_dollar(
         usage = (rng.randrange(1, 5_000), rng.randrange(1, 5_000))
         if "tools" in request and request["messages"][-1]["role"] != "tool":
             return Reply(tool_calls=[Call("weather")], usage=usage)
-        return Reply(text="Yes.", usage=usage)
+        # Steps do not tell how much was cached.
+        cached = 0 if "tools" in request else rng.randrange(usage[0] + 1)
+        return Reply(text="Yes.", usage=usage, cached=cached)
 
     upstream.default = reply
     second = await server.app.state.store.accounts.add_project("Second")
@@ -99,13 +105,17 @@ async def test_a_mixed_load_adds_up_to_the_nano_dollar(
     by_all: Any = ["project_id", "api_key_id", "model"]
     found: Counter[tuple[str, str, str, str]] = Counter()
     calls: Counter[tuple[str, str, str]] = Counter()
+    cached: Counter[tuple[str, str, str]] = Counter()
     for one in await call(usage.completions, group_by=by_all) + await call(usage.embeddings, group_by=by_all):
         place = (one.project_id, one.api_key_id, one.model)
         found[(*place, "in")] += one.input_tokens
         found[(*place, "out")] += getattr(one, "output_tokens", 0)
         calls[place] += one.num_model_requests
+        cached[place] += getattr(one, "input_cached_tokens", 0)
     assert found == load.tokens
     assert calls == load.calls
+    assert cached == load.cached
+    assert cached.total() > 0
     by_item: Any = ["project_id", "api_key_id", "line_item"]
     costs: Counter[tuple[str, str, str]] = Counter()
     for one in await call(usage.costs, group_by=by_item):
@@ -126,6 +136,80 @@ async def test_a_mixed_load_adds_up_to_the_nano_dollar(
             expected[place[index_]] += cost
         assert sums == expected
     assert sum(exact(one.amount) for one in await call(usage.costs)) == sum(load.cost.values())
+
+
+async def test_what_a_person_uses_adds_up_by_user_and_by_day(
+    postgres: str, server: Server, api: Api, upstream: ScriptedUpstream, admin: openai.AsyncOpenAI
+) -> None:
+    ada, chat = await new_owner(server, "ada"), {"model": "scripted", "messages": [{"role": "user", "content": "Hi"}]}
+    store = (await api.post("/vector_stores", {"file_ids": [await api.file("The kestrel eats voles.")]}))["id"]
+    await api.settled(f"/vector_stores/{store}")
+    assistant = await api.assistant(
+        tools=[{"type": "file_search"}, {"type": "code_interpreter"}],
+        tool_resources={"file_search": {"vector_store_ids": [store]}},
+    )
+    async with signed_in(server, ada) as browser:
+        upstream.script(Reply(text="Yes.", usage=(100, 10), cached=40))
+        assert (await browser.api("POST", "/chat/completions", chat))[0] == 200
+        upstream.script(
+            Reply(tool_calls=[Call("file_search", {"queries": ["kestrel"]})], usage=(10, 20)),
+            Reply(tool_calls=[Call("code_interpreter", {"code": "print(1)"})], usage=(30, 40)),
+            Reply(text="Voles.", usage=(50, 60), cached=25),
+        )
+        body = {"assistant_id": assistant, "thread": {"messages": chat["messages"]}}
+        _, run = await browser.api("POST", "/threads/runs", body)
+        assert (await api.until(run))["status"] == "completed"
+    upstream.script(Reply(text="Yes.", usage=(7, 5)))
+    await api.post("/chat/completions", chat)
+    await written(server)
+    # Ada's use was yesterday, and all else two days before.
+    yesterday = today()
+    with psycopg.connect(postgres) as connection:
+        moved = (
+            "update usage_records set minute = minute - (select min(minute) from usage_records) "
+            "+ to_timestamp(case user_id when %s then %s else %s end)"
+        )
+        connection.execute(moved, [ada, yesterday + DAY // 2, yesterday - 3 * DAY // 2])
+
+    async def by_day(method: Any, by: str = "user_id", **params: Any) -> dict[tuple[int, str | None], Any]:
+        """What each person, or project, has used on each day, as days before yesterday."""
+        page = await method(start_time=yesterday - 3 * DAY, end_time=yesterday + DAY, group_by=[by], **params)
+        assert [bucket.end_time - bucket.start_time for bucket in page.data] == [DAY] * 4
+        return {
+            ((yesterday - bucket.start_time) // DAY, getattr(one, by)): one
+            for bucket in page.data
+            for one in bucket.results
+        }
+
+    usage = admin.admin.organization.usage
+    asked = await by_day(usage.completions)
+    assert asked.keys() == {(0, ada), (2, None)}
+    hers, others = asked[0, ada], asked[2, None]
+    assert (hers.num_model_requests, hers.input_tokens, hers.input_cached_tokens, hers.output_tokens) == (
+        4,
+        190,
+        65,
+        130,
+    )
+    assert (others.num_model_requests, others.input_tokens, others.output_tokens) == (1, 7, 5)
+    searches, sessions = (
+        await by_day(usage.file_search_calls),
+        await by_day(usage.code_interpreter_sessions, "project_id"),
+    )
+    assert {place: one.num_requests for place, one in searches.items()} == {(0, ada): 1}
+    assert {place: one.num_sessions for place, one in sessions.items()} == {(0, DEFAULT_PROJECT): 1}
+    assert (await by_day(usage.completions, user_ids=[ada])).keys() == {(0, ada)}
+    models = [(100, 10, 40), (10, 20, 0), (30, 40, 0), (50, 60, 25)]
+    embedded = {place: one.input_tokens for place, one in (await by_day(usage.embeddings)).items()}
+    assert embedded.keys() == {(0, ada), (2, None)}
+    costs = {place: exact(one.amount) for place, one in (await by_day(usage.costs)).items()}
+    assert costs == {
+        (0, ada): sum(priced("scripted", *one) for one in models)
+        + priced("vectors", embedded[0, ada], 0)
+        + round(nano(FILE_SEARCH))
+        + round(nano(SESSION)),
+        (2, None): priced("scripted", 7, 5) + priced("vectors", embedded[2, None], 0),
+    }
 
 
 async def test_a_run_is_known_by_its_assistant_thread_and_key(
@@ -168,6 +252,30 @@ async def test_what_ended_a_run_does_not_hide_its_cost(api: Api, upstream: Scrip
     outputs = {"tool_outputs": [{"tool_call_id": call, "output": "rain"}]}
     await api.post(f"{run_path(run)}/submit_tool_outputs", outputs)
     assert (await api.until(run, "failed"))["cost"] == cancelled["cost"]
+
+
+async def test_an_answer_that_breaks_off_counts_by_an_estimate(api: Api, upstream: ScriptedUpstream) -> None:
+    said = "thirty words of an answer " * 6
+    upstream.script(Reply(text=said, hang=True))
+    assistant, thread = await api.assistant(), await api.thread("Hi")
+    async with api.open_stream(f"/threads/{thread}/runs", {"assistant_id": assistant}) as stream:
+        await read_until(stream.content, b" answer")
+        (run,) = (await api.get(f"/threads/{thread}/runs"))["data"]
+        await api.call("POST", run_path(run) + "/cancel")
+        cancelled = await api.until(run, "cancelled")
+    upstream.script(Reply(text=said, break_after=12))
+    failed = await api.run("Hi")
+    assert failed["status"] == "failed"
+    for ended, least in ((cancelled, priced("scripted", 1, 1)), (failed, priced("scripted", 1, 20))):
+        assert least / NANO <= ended["cost"]["value"] <= priced("scripted", 500, len(said)) / NANO
+
+
+async def test_a_call_that_said_nothing_costs_nothing(api: Api, upstream: ScriptedUpstream) -> None:
+    upstream.script(Reply(hang=True))
+    run = await api.start("Hi")
+    await upstream.wait_for_requests(1)
+    await api.call("POST", run_path(run) + "/cancel")
+    assert (await api.until(run, "cancelled"))["cost"]["value"] == 0
 
 
 @pytest.mark.settings(serve_worker=False)

@@ -13,7 +13,7 @@ from ...wire.events import EventName
 from ...wire.runs import Run, RunModify, ToolOutputsSubmit
 from ...wire.steps import RunStep
 from ..http import EventStreamResponse, JsonRoute, Page, ProjectId, TheCaller, TheEngine, TheStore, ok, ok_list, ok_run
-from ..runs import check_tool_outputs
+from ..runs import check_tool_outputs, with_assistant
 from . import assistant_files, requests, views
 from .quotes import Quotes, of_run
 
@@ -50,9 +50,10 @@ async def create_thread_and_run(
     body: v1.ThreadAndRunCreate, request: Request, project: ProjectId, store: TheStore, engine: TheEngine
 ) -> Response:
     """Create a thread and run an assistant on it."""
-    file_ids = await assistant_files.of_id(store, project, body.assistant_id)
+    wanted = await with_assistant(requests.thread_and_run_create(body), request)
+    file_ids = await assistant_files.of_id(store, project, wanted.assistant_id)
     stream = _stream(body.stream, file_ids)
-    run = await engine.create_with_thread(request.scope["caller"], requests.thread_and_run_create(body), stream)
+    run = await engine.create_with_thread(request.scope["caller"], wanted, stream)
     return _answer(run, file_ids, request, stream)
 
 
@@ -61,9 +62,10 @@ async def create_run(
     thread_id: str, body: v1.RunCreate, request: Request, project: ProjectId, store: TheStore, engine: TheEngine
 ) -> Response:
     """Run an assistant on a thread."""
-    file_ids = await assistant_files.of_id(store, project, body.assistant_id)
+    wanted = await with_assistant(requests.run_create(body), request)
+    file_ids = await assistant_files.of_id(store, project, wanted.assistant_id)
     stream = _stream(body.stream, file_ids)
-    run = await engine.create(request.scope["caller"], thread_id, requests.run_create(body), stream)
+    run = await engine.create(request.scope["caller"], thread_id, wanted, stream)
     return _answer(run, file_ids, request, stream)
 
 

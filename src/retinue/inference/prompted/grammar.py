@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 
 from ..chat import Json
+from .schema import object_of
 
 #: The most calls in one answer.
 MOST_CALLS = 16
@@ -28,15 +29,7 @@ def calls(functions: dict[str, Json], *, parallel: bool) -> str:
         functions: the names of the functions, each with the schema of its arguments.
         parallel: whether several calls are allowed.
     """
-    choices = [
-        {
-            "type": "object",
-            "properties": {"name": {"const": name}, "arguments": arguments},
-            "required": ["name", "arguments"],
-            "additionalProperties": False,
-        }
-        for name, arguments in functions.items()
-    ]
+    choices = [object_of({"name": {"const": name}, "arguments": arguments}) for name, arguments in functions.items()]
     schema = json.dumps({"anyOf": choices, "x-guidance": _SPACING}, ensure_ascii=False)
     more = f' ("\\n" call){{0,{MOST_CALLS - 1}}}' if parallel else ""
     block = r'call: "<tool_call>\n" object "\n</tool_call>"'

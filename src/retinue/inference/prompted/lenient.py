@@ -40,6 +40,14 @@ def read(text: str, start: int = 0, *, cut: bool = False) -> tuple[Any, int]:
     return reader.value(0), reader.position
 
 
+def object_in(text: str) -> dict[str, Any]:
+    """The object that begins with the first brace in a text, as `read` takes it; empty where there is none."""
+    try:
+        return read(text, text.index("{"))[0]
+    except ValueError:
+        return {}
+
+
 class _Reader:
     def __init__(self, text: str, position: int, cut: bool) -> None:
         self._text = text

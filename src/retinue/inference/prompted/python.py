@@ -74,6 +74,12 @@ def runner(tools: list[Json]) -> Runner | None:
     return None
 
 
+def code_in(answer: str) -> str:
+    """The code of an answer's first code block, whether or not that is closed; all of it where there is none."""
+    found = _BLOCK.match(answer, max(0, answer.find("```")))
+    return dedent(found["code"]).strip("\n") if found else answer.strip()
+
+
 def goes_on(block: str) -> bool:
     """Whether something other than blanks follows a code block."""
     found = _BLOCK.match(block)

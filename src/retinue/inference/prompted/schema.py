@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from ..chat import Json
@@ -26,6 +26,17 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
 }
 _FORMATS = {"date-time", "date", "time", "email", "uuid"}
+
+
+def object_of(properties: Mapping[str, Any], required: Iterable[str] | None = None) -> Json:
+    """The schema of an object that has no other properties.
+
+    Args:
+        properties: their schemas, by name.
+        required: names of those that are always there; None: all.
+    """
+    always = list(properties) if required is None else list(required)
+    return {"type": "object", "properties": dict(properties), "required": always, "additionalProperties": False}
 
 
 def arguments_schema(parameters: Any) -> Json:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from nicegui import events, ui
 
 from ..frame import attribute
 from ..visitor import Visitor
+from .attaching import Arriving, Chosen, taking_files
 
 #: Enter sends, Shift+Enter begins a line; what an input method is still composing is left alone.
 _ON_ENTER = """(event) => {
@@ -17,24 +18,13 @@ _ON_ENTER = """(event) => {
   event.preventDefault();
   emit(event.target.value);
 }"""
-#: Pictures and files that are pasted or dropped go the same way as chosen ones.
-_ON_FILES = """(event) => {
-  const files = [...((event.clipboardData ?? event.dataTransfer)?.files ?? [])];
-  if (!files.length) return;
-  event.preventDefault();
-  getElement(UPLOAD).$refs.qRef.addFiles(files);
+#: What was written and not sent, which the tab keeps under `DRAFT`.
+_KEPT = "retinue-draft"
+_TELL = f"const text = sessionStorage.getItem(DRAFT); if (text) emitEvent('{_KEPT}', text)"
+_KEEP = """(value) => {
+  const text = String(value ?? "");
+  text ? sessionStorage.setItem(DRAFT, text.slice(0, 100000)) : sessionStorage.removeItem(DRAFT);
 }"""
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A file that goes with a message."""
-
-    name: str
-    #: Its content.
-    data: bytes
-    #: Its media type, as the browser says.
-    kind: str
 
 
 class Composer:
@@ -49,6 +39,8 @@ class Composer:
         max_file_bytes: int = 64 * 1024 * 1024,
         attach: bool = True,
         on_add: Callable[[str, list[Chosen], Literal["user", "assistant"]], Awaitable[bool | None]] | None = None,
+        keep: bool = False,
+        beside: Callable[[], object] | None = None,
     ) -> None:
         """Built in the current slot.
 
@@ -61,9 +53,13 @@ class Composer:
             attach: whether files can go along.
             on_add: as `on_send`, for a message, of either role, that asks for no answer; where it is given, sending an
                 empty field asks for an answer to what is there.
+            keep: whether the browser's tab keeps, by the page's address, what was written and not sent.
+            beside: makes further buttons before the one that sends.
         """
         self._visitor, self._on_send, self._on_stop, self._on_add = visitor, on_send, on_stop, on_add
+        self._keep = keep
         self._files: list[Chosen] = []
+        self._arriving: Arriving | None = None
         with ui.element("form").classes("composer") as self.element:
             self._chips = ui.element("div").classes("chips").props("role=list")
             with ui.element("div").classes("line"):
@@ -73,32 +69,25 @@ class Composer:
                 self._field.props("autogrow borderless rows=1 input-class=composer-input maxlength=1000000")
                 self._field.props(f'aria-label="{attribute(visitor.text("conversation.write"))}"').classes("grow")
                 self._field.on("keydown", self._enter, js_handler=_ON_ENTER)
+                if keep:
+                    self._field.on("update:model-value", js_handler=self._of_draft(_KEEP))
+                    ui.on(_KEPT, self._remember)
+                    ui.run_javascript(self._of_draft(_TELL))
                 if on_add:
                     self._offer_adding()
+                if beside:
+                    beside()
                 self._send = ui.button(icon="arrow_upward", on_click=self._click, color=None).props("round unelevated")
                 self._send.classes("primary").props(f'aria-label="{attribute(visitor.text("conversation.send"))}"')
-                self._stop = ui.button(icon="stop", on_click=self._on_stop, color=None).props("round unelevated")
+                self._stop = ui.button(icon="stop", on_click=self._halt, color=None).props("round unelevated")
                 self._stop.classes("primary").props(f'aria-label="{attribute(visitor.text("conversation.stop"))}"')
         self.busy(False)
 
     def _attach(self, max_file_bytes: int) -> None:
         """Files come by the button, from the clipboard, or are dropped."""
-        text = self._visitor.text
-        upload = ui.upload(
-            multiple=True,
-            auto_upload=True,
-            max_file_size=max_file_bytes,
-            on_upload=self._uploaded,
-            on_rejected=lambda: ui.notify(text("conversation.too_large"), type="warning"),
-        ).classes("hidden")
-        button = ui.button(icon="attach_file", color=None).props(
-            f'flat round aria-label="{attribute(text("conversation.attach"))}"'
-        )
-        button.on("click", js_handler=f"() => getElement({upload.id}).$refs.qRef.pickFiles()")
-        take = _ON_FILES.replace("UPLOAD", str(upload.id))
-        self.element.on("paste", js_handler=take)
-        self.element.on("drop", js_handler=take)
-        self.element.on("dragover", js_handler="(event) => event.preventDefault()")
+        label = attribute(self._visitor.text("conversation.attach"))
+        button = ui.button(icon="attach_file", color=None).props(f'flat round aria-label="{label}"')
+        self._arriving = taking_files(self._visitor, self.element, button, self._hold, max_file_bytes)
 
     def _offer_adding(self) -> None:
         text = self._visitor.text
@@ -118,10 +107,28 @@ class Composer:
             self._adding.set_enabled(not busy)
         self._stop.set_visibility(busy)
 
+    @property
+    def text(self) -> str:
+        """What stands in the field."""
+        return self._field.value or ""
+
     def write(self, text: str) -> None:
         """Put a text into the field, and the cursor behind it."""
         self._field.set_value(text)
         self._field.run_method("focus")
+
+    def focus(self) -> None:
+        """Put the cursor into the field."""
+        self._field.run_method("focus")
+
+    def _of_draft(self, code: str) -> str:
+        """JavaScript with the name under which the tab keeps the draft."""
+        return code.replace("DRAFT", f"{json.dumps(self._visitor.own('retinue.draft'))} + ':' + location.pathname")
+
+    def _remember(self, event: events.GenericEventArguments) -> None:
+        """Put back what was written and not sent."""
+        if not self._field.is_deleted and not self._field.value:
+            self._field.set_value(str(event.args))
 
     async def _enter(self, event: events.GenericEventArguments) -> None:
         await self._go(str(event.args))
@@ -141,19 +148,39 @@ class Composer:
             return
         await self._hand_over(text, lambda text, files: add(text, files, role))
 
+    async def _halt(self) -> None:
+        if self._arriving:
+            self._arriving.abort()
+        else:
+            await self._on_stop()
+
+    async def _arrived(self) -> bool:
+        """Whether the files that are on their way have come; False: they were stopped."""
+        if not self._arriving:
+            return True
+        self.busy(True)
+        with self._chips, ui.element("span").classes("chip").props("role=listitem") as chip:
+            ui.spinner(size="1em")
+            ui.label(self._visitor.text("conversation.uploading"))
+        whole = await self._arriving.settled()
+        if not self._field.is_deleted:
+            chip.delete()
+            self.busy(False)
+        return whole
+
     async def _hand_over(self, text: str, to: Callable[[str, list[Chosen]], Awaitable[bool | None]]) -> None:
+        self._field.set_value("")
+        if not await self._arrived():
+            self._field.set_value(text)
+            return
         files, self._files = self._files, []
         self._chips.clear()
-        self._field.set_value("")
+        if self._keep:
+            ui.run_javascript(self._of_draft("sessionStorage.removeItem(DRAFT)"))
         if await to(text, files) is False and not self._field.is_deleted:
             self._field.set_value(text)
             for file in files:
                 self._hold(file)
-
-    async def _uploaded(self, event: events.UploadEventArguments) -> None:
-        file = Chosen(event.file.name, await event.file.read(), event.file.content_type)
-        event.sender.run_method("reset")
-        self._hold(file)
 
     def _hold(self, file: Chosen) -> None:
         """Keep a file for the next message."""

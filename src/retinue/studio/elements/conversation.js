@@ -17,14 +17,14 @@ export default {
         <ul v-if="message.files?.length" class="files"><li v-for="file in message.files" :key="file.id"><a :href="file.href" :download="file.name">{{ file.name }}</a></li></ul>
         <p v-if="message.note" :class="['note', message.noteKind]" :role="message.noteKind === 'wrong' ? 'alert' : null">{{ message.note }}</p>
         <ol v-if="cited(message).length" class="sources" :aria-label="labels.sources"><li v-for="one in cited(message)" :key="one.number"><button type="button" :data-cite="one.number"><b>{{ one.number }}</b> {{ one.name }}</button></li></ol>
-        <footer v-if="!message.streaming && (actions[message.role]?.length || message.branch || message.links?.length)">
+        <footer v-if="!message.streaming && (actions[message.role]?.length || message.actions?.length || message.branch || message.links?.length)">
           <span v-if="message.branch" class="branch" role="group" :aria-label="labels.branches">
             <button type="button" data-action="previous" :disabled="message.branch.number < 2" :title="labels.previous" :aria-label="labels.previous"><i class="q-icon material-icons" aria-hidden="true">chevron_left</i></button>
             <span>{{ message.branch.number }} / {{ message.branch.count }}</span>
             <button type="button" data-action="next" :disabled="message.branch.number >= message.branch.count" :title="labels.next" :aria-label="labels.next"><i class="q-icon material-icons" aria-hidden="true">chevron_right</i></button>
           </span>
-          <a v-for="link in message.links" :key="link.href" :href="link.href" :title="link.label"><i class="q-icon material-icons" aria-hidden="true">{{ link.icon }}</i> {{ link.label }}</a>
-          <button v-for="action in actions[message.role]" :key="action.name" type="button" :title="action.label" :aria-label="action.label" :data-action="action.name"><i class="q-icon material-icons" aria-hidden="true">{{ action.icon }}</i></button>
+          <a v-for="link in message.links" :key="link.href" :href="link.href" :title="link.label"><i class="q-icon material-icons" aria-hidden="true">{{ link.icon }}</i> <span>{{ link.label }}</span></a>
+          <button v-for="action in [...(actions[message.role] ?? []), ...(message.actions ?? [])]" :key="action.name" type="button" :title="action.label" :aria-label="action.label" :data-action="action.name" :aria-pressed="action.toggle ? String(Boolean(message.marked?.includes(action.name))) : null"><i class="q-icon material-icons" aria-hidden="true">{{ action.icon }}</i></button>
         </footer>
       </article>
       <p class="status" role="status">{{ doing }}</p>

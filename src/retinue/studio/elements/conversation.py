@@ -27,8 +27,9 @@ class Conversation(ui.element, component="conversation.js"):
     A message is a mapping: ``id``, ``role`` (`user` or `assistant`), ``name``, ``time`` (ISO 8601), ``parts`` (texts
     ``{"type": "text", "text", "plain", "citations": [{"number", "name"}]}`` and pictures ``{"type": "image", "src"}``),
     ``files`` (``{"id", "name", "href"}``), ``links`` (``{"label", "icon", "href"}``), ``streaming``, ``note``,
-    ``noteKind``, and ``branch`` (``{"number", "count"}``: which of how many branches it begins). `messages.shown` makes
-    one of what the API has. In the text, U+E000, a number and U+E001 stand for a citation.
+    ``noteKind``, ``marked`` (names of the buttons that are on), ``actions`` (buttons of its own), and ``branch``
+    (``{"number", "count"}``: which of how many branches it begins). `messages.shown` makes one of what the API has. In
+    the text, U+E000, a number and U+E001 stand for a citation.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Conversation(ui.element, component="conversation.js"):
         visitor: Visitor,
         messages: Sequence[Mapping[str, Any]] = (),
         *,
-        actions: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
+        actions: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
         on_action: Callable[[str, str], Any] | None = None,
         on_cite: Callable[[str, int], Any] | None = None,
         on_older: Callable[[], Any] | None = None,
@@ -47,7 +48,8 @@ class Conversation(ui.element, component="conversation.js"):
         Args:
             visitor: who reads.
             messages: those that are there already, oldest first.
-            actions: by role, the buttons under a message: ``{"name", "label", "icon"}``. `copy` copies by itself.
+            actions: by role, the buttons under a message: ``{"name", "label", "icon"}``, and ``toggle`` for those that
+                are on or off. `copy` copies by itself.
             on_action: is told the name of a button and the message's id; `previous` and `next` are those of ``branch``.
             on_cite: is told the message's id and the number of a citation.
             on_older: is called when older messages are to be put before those shown, by `prepend`.

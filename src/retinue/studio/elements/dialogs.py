@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -13,15 +14,30 @@ from .controls import heading, plain, primary
 
 
 @contextmanager
-def dialog(title: str) -> Generator[ui.dialog]:
-    """A dialog that is open from the end of the block on, and gone when it closes; the focus goes back by itself."""
+def dialog(title: str, *, wide: bool = False) -> Generator[ui.dialog]:
+    """A dialog that is open from the end of the block on, and gone when it closes; the focus goes back by itself.
+
+    Args:
+        title: its heading, which screen readers say.
+        wide: whether it holds text or code rather than some fields.
+    """
     # It outlives what it was opened from, which may be shown anew meanwhile.
-    with ui.context.client.content, ui.dialog() as made, ui.element("div").classes("dialog card"):
+    with ui.context.client.content, ui.dialog() as made, ui.element("div").classes("dialog card") as box:
+        box.classes("wide" if wide else "")
         made.props["aria-label"] = title
         heading(title, 2)
         yield made
+    # Of a button that was clicked, Quasar gives the focus back to a part that assistive technology does not know.
+    made.on("hide", js_handler="() => document.activeElement?.closest('.q-btn')?.focus()")
     made.on("hide", made.delete)
     made.open()
+
+
+def closing(visitor: Visitor, made: ui.dialog) -> ui.element:
+    """The end of a dialog that only shows something; returns its line of buttons, for others beside "Close"."""
+    with ui.element("div").classes("ends") as line:
+        plain(visitor.text("frame.close"), made.close)
+    return line
 
 
 def form(
@@ -32,6 +48,7 @@ def form(
     hint: str = "",
     *,
     dangerous: bool = False,
+    wide: bool = False,
 ) -> None:
     """A dialog that asks for something.
 
@@ -40,26 +57,29 @@ def form(
         title: what it is about.
         button: what the button says that does it.
         fill: makes the fields, in the current slot, and answers with what to do with them. Where that answers False
-            or fails, the dialog stays open; a function that it answers is called once the dialog is closed.
+            or fails, the dialog stays open; a function that it answers is called, and awaited, once it is closed.
         hint: a sentence on top.
         dangerous: whether it cannot be undone.
+        wide: whether it asks for long texts.
     """
-    with dialog(title) as made:
+    # Enter in a field is the button's click; a page is never sent anywhere.
+    with dialog(title, wide=wide) as made, ui.element("form").on("submit.prevent", js_handler="() => {}"):
         if hint:
             ui.label(hint).classes("quiet")
         do = fill()
 
         async def done() -> None:
-            with working(button_made):
-                kept = await do()
-            if kept is not False:
-                made.close()
-            if callable(kept):
-                kept()
+            with outliving(made):
+                with working(button_made):
+                    kept = await do()
+                if kept is not False:
+                    made.close()
+                if callable(kept) and inspect.isawaitable(after := kept()):
+                    await after
 
         with ui.element("div").classes("ends"):
             plain(visitor.text("frame.cancel"), made.close)
-            button_made = primary(button, done)
+            button_made = primary(button, done).props("type=submit")
             if dangerous:
                 button_made.classes("dangerous", remove="primary")
 
@@ -86,9 +106,10 @@ def question(
         ui.label(hint)
 
         async def done() -> None:
-            with working(sure):
-                await do()
-            made.close()
+            with outliving(made):
+                with working(sure):
+                    await do()
+                made.close()
 
         field = None
         if typed:
@@ -96,7 +117,7 @@ def question(
                 "outlined dense autocomplete=off"
             )
         with ui.element("div").classes("ends"):
-            plain(visitor.text("frame.cancel"), made.close)
+            plain(visitor.text("frame.cancel"), made.close).props("" if typed else "autofocus")
             sure = ui.button(button, on_click=done, color=None).props("unelevated").classes("dangerous")
             if field:
                 sure.set_enabled(False)
@@ -132,6 +153,13 @@ def copying(visitor: Visitor, button: ui.button, value: str) -> None:
           Quasar.Notify.create({{ message: {copied}, timeout: 1500 }});
         }}""",
     )
+
+
+@contextmanager
+def outliving(made: ui.dialog) -> Generator[None]:
+    """What is done in the block can use the page, though a person may close the dialog meanwhile."""
+    with made.client.content:
+        yield
 
 
 @contextmanager

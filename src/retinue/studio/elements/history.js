@@ -12,6 +12,8 @@ export default {
               <q-menu auto-close anchor="bottom right" self="top right">
                 <q-list role="menu">
                   <q-item clickable role="menuitem" @click="$emit('rename', item)"><q-item-section>{{ labels.rename }}</q-item-section></q-item>
+                  <q-item v-if="!item.archived" clickable role="menuitem" @click="$emit('pin', { id: item.id, pinned: !item.pinned })"><q-item-section>{{ item.pinned ? labels.unpin : labels.pin }}</q-item-section></q-item>
+                  <q-item clickable role="menuitem" @click="$emit('archive', { id: item.id, archived: !item.archived })"><q-item-section>{{ item.archived ? labels.unarchive : labels.archive }}</q-item-section></q-item>
                   <q-item clickable role="menuitem" @click="$emit('delete', item)"><q-item-section>{{ labels.delete }}</q-item-section></q-item>
                 </q-list>
               </q-menu>
@@ -30,16 +32,23 @@ export default {
       const language = document.documentElement.lang || undefined;
       const today = new Date().setHours(0, 0, 0, 0);
       const found = new Map();
-      for (const item of this.items) {
+      const archived = this.items.filter((item) => item.archived);
+      const pinned = this.items.filter((item) => item.pinned && !item.archived);
+      if (pinned.length) found.set(this.labels.pinned, pinned);
+      for (const item of this.items.filter((one) => !one.pinned && !one.archived)) {
         const time = new Date(item.time * 1000);
         const days = Math.round((today - new Date(time).setHours(0, 0, 0, 0)) / 86_400_000);
         const year = time.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
         const name =
           days <= 0 ? this.labels.today
           : days === 1 ? this.labels.yesterday
-          : time.toLocaleDateString(language, { weekday: "short", day: "numeric", month: "short", year });
+          : days < 8 ? this.labels.week
+          : days < 31 ? this.labels.month
+          : time.toLocaleDateString(language, { month: "long", year });
         found.set(name, [...(found.get(name) ?? []), item]);
       }
+      // Where all chats are looked through, those that were put away stand below.
+      if (archived.length) found.set(this.labels.archived, archived);
       return [...found].map(([name, items]) => ({ name, items }));
     },
   },

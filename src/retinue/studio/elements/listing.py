@@ -58,17 +58,3 @@ class Listing(ui.element, component="listing.js"):
         """What is said while there are no rows."""
         self._props["empty"] = empty
         self.update()
-
-
-def counted(visitor: Visitor, count: int, size: float) -> str:
-    """How many files there are, and how large they are together."""
-    return visitor.text("files.count_one" if count == 1 else "files.count", count=count, size=in_bytes(size))
-
-
-def in_bytes(count: float) -> str:
-    """A size as people read it."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

@@ -18,6 +18,12 @@ export default {
     add(rows) {
       this.rows.push(...rows);
     },
+    show(rows) {
+      this.rows = rows;
+    },
+    begin(rows) {
+      this.rows.unshift(...rows);
+    },
     told(column, row) {
       const value = row[column.key] ?? "";
       if (column.kind !== "time" || value === "") return value;

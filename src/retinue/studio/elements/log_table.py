@@ -33,3 +33,11 @@ class LogTable(ui.element, component="log_table.js"):
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show more at the end."""
         self.run_method("add", list(rows))
+
+    def begin(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Show more at the beginning."""
+        self.run_method("begin", list(rows))
+
+    def show(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Show these rows instead of all others."""
+        self.run_method("show", list(rows))

@@ -6,29 +6,29 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from openai.types.beta.threads import Annotation, Message, Text
 
 from ..content import content_url
 from ..visitor import Visitor
 
+#: How the ids of assistants of GPTs begin.
+GPT_ASSISTANTS = "asst_gpt_"
 #: What stands for a citation in the text: see `Conversation`.
 _BEGIN, _END = "\ue000", "\ue001"
 #: Marks of citations that are still on their way.
 MARKS = re.compile(r"【\d+:\d+†[^】]*】")
 
 
-def shown(
-    visitor: Visitor, message: Message, names: Mapping[str, str], assistant: str = "", *, happened: bool = False
-) -> dict[str, Any]:
-    """A message for `Conversation`.
+def shown(visitor: Visitor, message: Message, names: Mapping[str, str], assistant: str = "") -> dict[str, Any]:
+    """A message for `Conversation`; an answer has a link to what its run did.
 
     Args:
         visitor: who reads.
         message: of the API.
         names: names of files by their ids; the id stands where there is none.
         assistant: what the assistant is called.
-        happened: whether an answer has a link to what its run did.
     """
     sources: dict[tuple[str, str], int] = {}
     parts: list[dict[str, Any]] = []
@@ -44,9 +44,13 @@ def shown(
     files = [one.file_id for one in message.attachments or [] if one.file_id]
     of_person = message.role == "user"
     links: list[dict[str, str]] = []
-    if happened and message.run_id:
+    if message.run_id:
         href = f"/runs/{message.thread_id}/{message.run_id}"
         links.append({"label": visitor.text("turn.happened"), "icon": "account_tree", "href": href})
+    if message.run_id and (message.assistant_id or "").startswith(GPT_ASSISTANTS):
+        where = urlencode({"thread": message.thread_id, "message": message.id})
+        href = f"/gpts/rate/{message.assistant_id}?{where}"
+        links.append({"label": visitor.text("gpt_rating.rate"), "icon": "thumbs_up_down", "href": href})
     return {
         "id": message.id,
         "role": message.role,

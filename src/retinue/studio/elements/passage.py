@@ -14,7 +14,8 @@ from openai.types.beta.threads.runs.file_search_tool_call import FileSearchResul
 
 from ..content import content_url
 from ..visitor import Visitor
-from .controls import heading, plain
+from .controls import heading
+from .dialogs import closing, dialog
 from .messages import files_of, shown
 from .turn import names_of
 
@@ -43,10 +44,8 @@ async def show_passage(visitor: Visitor, thread: str, message: str, number: int)
         return
     result = await _found(visitor, found, cited["file"], cited["mark"])
     text = "".join(part.text or "" for part in (result.content or ())) if result else ""
-    with ui.dialog() as dialog, ui.card().classes("passage"):
-        dialog.props["aria-label"] = visitor.text("conversation.passage")
-        dialog.on("hide", dialog.delete)
-        heading(cited["name"], 2)
+    with dialog(visitor.text("conversation.passage"), wide=True) as made:
+        heading(cited["name"], 3)
         if text:
             # The dialog scrolls, so the keyboard has to reach what scrolls.
             ui.label(text).classes("passage-text").props("tabindex=0")
@@ -54,11 +53,9 @@ async def show_passage(visitor: Visitor, thread: str, message: str, number: int)
             ui.label(score).classes("quiet")
         else:
             ui.label(visitor.text("conversation.passage_gone")).classes("quiet")
-        with ui.row():
-            plain(visitor.text("frame.close"), dialog.close)
+        with closing(visitor, made):
             if cited["file"] in names:
                 ui.link(visitor.text("conversation.whole_file"), content_url(cited["file"]), new_tab=True)
-    dialog.open()
 
 
 async def _found(visitor: Visitor, message: Message, file: str, mark: str) -> FileSearchResult | None:

@@ -9,6 +9,7 @@ import openai
 from openai.types.beta import AssistantStreamEvent
 from openai.types.beta.threads import Message, Run
 
+from ..asking import each
 from ..visitor import Visitor
 from .conversation import Conversation
 from .messages import MARKS, files_of, shown
@@ -26,7 +27,6 @@ async def play(
     events: AsyncIterator[AssistantStreamEvent],
     *,
     assistant: str = "",
-    happened: bool = False,
     on_event: Callable[[AssistantStreamEvent], Any] | None = None,
 ) -> Run | None:
     """Show what a run says while it says it.
@@ -36,7 +36,6 @@ async def play(
         conversation: where it appears.
         events: of the run.
         assistant: what the assistant is called.
-        happened: whether answers have a link to what the run did.
         on_event: is told every event.
 
     Returns:
@@ -50,7 +49,8 @@ async def play(
         async for event in events:
             if on_event:
                 on_event(event)
-            if conversation.is_deleted:
+            # The client knows no `error` event, and gives it no name: the run is asked for again.
+            if conversation.is_deleted or event.event is None:  # pyright: ignore[reportUnnecessaryComparison]
                 break
             if event.event.startswith("thread.run.step"):
                 _tell_step(visitor, conversation, event.data)
@@ -65,23 +65,22 @@ async def play(
                         conversation.append(event.data.id, MARKS.sub("", part.text.value))
             elif isinstance(event.data, Message) and event.event != "thread.message.in_progress":
                 names = await names_of(visitor, files_of([event.data]))
-                by = shown(visitor, event.data, names, assistant, happened=happened)
+                by = shown(visitor, event.data, names, assistant)
                 conversation.replace(event.data.id, by)
     finally:
         conversation.status("")
     if run and run.status in _UNDONE:
-        conversation.add(ended(visitor, run, assistant, happened=happened))
+        conversation.add(ended(visitor, run, assistant))
     return run
 
 
-def ended(visitor: Visitor, run: Run, assistant: str = "", *, happened: bool = False) -> dict[str, Any]:
-    """What a person is told of a run that did not complete, as a message for `Conversation`.
+def ended(visitor: Visitor, run: Run, assistant: str = "") -> dict[str, Any]:
+    """What a person is told of a run that did not complete, as a message for `Conversation`, with a link to the run.
 
     Args:
         visitor: who reads.
         run: failed, expired, incomplete or cancelled.
         assistant: what the assistant is called.
-        happened: whether there is a link to what the run did.
     """
     reason = run.last_error.message if run.last_error else ""
     if run.incomplete_details and run.incomplete_details.reason:
@@ -97,19 +96,22 @@ def ended(visitor: Visitor, run: Run, assistant: str = "", *, happened: bool = F
         "parts": [],
         "note": note,
         "noteKind": "" if run.status == "cancelled" else "wrong",
-        "links": links if happened else [],
+        "links": links,
     }
 
 
 async def names_of(visitor: Visitor, files: set[str], known: Mapping[str, str] | None = None) -> dict[str, str]:
     """The names of files by their ids; files that are gone or hidden have none."""
-    names = dict(known or {})
-    for file in files - names.keys():
+
+    async def name_of(file: str) -> tuple[str, str]:
         try:
-            names[file] = (await visitor.client.files.retrieve(file)).filename
+            return file, (await visitor.client.files.retrieve(file)).filename
         except openai.APIStatusError:
-            continue
-    return names
+            return file, ""
+
+    known = known or {}
+    found = await each(name_of, files - known.keys())
+    return {**known, **{file: name for file, name in found if name}}
 
 
 def _tell_step(visitor: Visitor, conversation: Conversation, step: Any) -> None:

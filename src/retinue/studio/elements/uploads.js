@@ -3,7 +3,7 @@ const AT_ONCE = 3;
 
 export default {
   template: `
-    <div :class="['uploads', { over }]" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="dropped">
+    <div :class="['uploads', { over, brief }]" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="dropped">
       <div class="uploads-line">
         <button type="button" class="uploads-pick" @click="$refs.input.click()"><i class="q-icon material-icons" aria-hidden="true">upload</i>{{ labels.pick }}</button>
         <span class="quiet">{{ labels.drop }}</span>
@@ -20,7 +20,7 @@ export default {
       </ul>
       <p class="visually-hidden" role="status">{{ summary }}</p>
     </div>`,
-  props: { labels: Object, headers: Object, purpose: String },
+  props: { labels: Object, headers: Object, purpose: String, brief: Boolean },
   data: () => ({ items: [], over: false, summary: "" }),
   computed: {
     busy() {
@@ -52,7 +52,8 @@ export default {
       this.items.filter((one) => one.state === "waiting").slice(0, AT_ONCE - sending).forEach((one) => this.send(one));
       const done = this.items.filter((one) => one.state === "done").length;
       this.summary = this.labels.summary.replace("{done}", done).replace("{all}", this.items.length);
-      if (this.items.length && !this.busy) this.$emit("settled", { done });
+      if (this.brief) this.items = this.items.filter((one) => one.state !== "done" && one.state !== "cancelled");
+      else if (this.items.length && !this.busy) this.$emit("settled", { done });
     },
     send(item) {
       const form = new FormData();

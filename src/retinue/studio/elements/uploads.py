@@ -20,6 +20,8 @@ class Uploads(ui.element, component="uploads.js"):
         visitor: Visitor,
         *,
         purpose: str = "assistants",
+        pick: str = "",
+        brief: bool = False,
         on_file: Callable[[Mapping[str, Any]], Any] | None = None,
         on_settled: Callable[[], Any] | None = None,
     ) -> None:
@@ -28,11 +30,15 @@ class Uploads(ui.element, component="uploads.js"):
         Args:
             visitor: who uploads; may write.
             purpose: of the files.
+            pick: what the button says; "": what it says as a rule.
+            brief: whether files that are uploaded leave the list, since they are shown elsewhere.
             on_file: is told each file of the API, when it is there.
             on_settled: is called when no more files are on their way.
         """
         super().__init__()
-        self._props["labels"] = {key: visitor.text(f"uploads.{key}") for key in _LABELS}
+        labels = {key: visitor.text(f"uploads.{key}") for key in _LABELS}
+        self._props["labels"] = {**labels, "pick": pick} if pick else labels
+        self._props["brief"] = brief
         # The session's cookie says who it is; these say that it is this page, and for which project.
         self._props["headers"] = {"X-CSRF-Token": visitor.me["csrf_token"] or "", "OpenAI-Project": visitor.project}
         self._props["purpose"] = purpose

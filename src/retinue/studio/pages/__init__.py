@@ -5,12 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..frame import Page
-from . import chat, completions, files, logs, manage, playground, runs, start, stores, tokenizer, usage
+from . import (
+    agents,
+    chat,
+    completions,
+    files,
+    gpt_analytics,
+    gpt_form,
+    gpt_store,
+    logs,
+    manage,
+    playground,
+    runs,
+    start,
+    stores,
+    tokenizer,
+    usage,
+)
+from .gpts import create as gpt_create
+from .gpts import links as gpt_links
 
-#: All pages, in the order of the navigation.
+#: All pages, in the order of the navigation. Literal paths come before those with parts in braces.
 PAGES: Sequence[Page] = (
     *chat.PAGES,
     *start.PAGES,
+    *gpt_create.PAGES,
+    *gpt_form.PAGES,
+    *gpt_links.PAGES,
+    *gpt_analytics.PAGES,
+    *gpt_store.PAGES,
+    *agents.PAGES,
     *playground.PAGES,
     *completions.PAGES,
     *tokenizer.PAGES,

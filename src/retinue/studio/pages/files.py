@@ -3,7 +3,6 @@
 # pyright: reportDeprecated=false
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,12 @@ from fastapi import Request
 from nicegui import ui
 from openai.types import FileObject
 
+from ..asking import each
 from ..content import content_url
-from ..elements.asking import confirmed, dialog
-from ..elements.controls import heading, plain
-from ..elements.listing import Listing, Row, counted, in_bytes
+from ..elements.amounts import counted, in_bytes
+from ..elements.controls import heading
+from ..elements.dialogs import closing, dialog, question
+from ..elements.listing import Listing, Row
 from ..elements.uploads import Uploads
 from ..frame import Page
 from ..visitor import Visitor
@@ -27,7 +28,7 @@ MOST_FILES = 10_000
 #: What a person may upload files for here.
 _PURPOSES = ("assistants", "vision", "user_data")
 #: Vector stores, and assistants, in which a file is looked for; and requests for that at once.
-_MOST_PLACES, _AT_ONCE = 100, 8
+_MOST_PLACES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +45,15 @@ async def uses_of(visitor: Visitor, file: str) -> Uses:
     """Look where a file is used: the API tells it of each vector store, and of assistants in their list."""
     stores = await visitor.client.vector_stores.list(limit=_MOST_PLACES)
     assistants = await visitor.client.beta.assistants.list(limit=_MOST_PLACES)
-    gate = asyncio.Semaphore(_AT_ONCE)
 
     async def holds(store: str) -> bool:
-        async with gate:
-            try:
-                await visitor.client.vector_stores.files.retrieve(file, vector_store_id=store)
-            except openai.NotFoundError:
-                return False
-            return True
+        try:
+            await visitor.client.vector_stores.files.retrieve(file, vector_store_id=store)
+        except openai.NotFoundError:
+            return False
+        return True
 
-    held = await asyncio.gather(*(holds(one.id) for one in stores.data))
+    held = await each(holds, [one.id for one in stores.data])
     unnamed = visitor.text("files.unnamed")
     given: dict[str, str] = {}
     for one in assistants.data:
@@ -166,15 +165,14 @@ class _Files:
         elif action == "details":
             await self._tell_uses(found)
         elif action == "delete":
-            await self._delete(found)
+            self._delete(found)
 
     async def _tell_uses(self, file: FileObject) -> None:
         text = self._visitor.text
         with dialog(file.filename) as box:
             ui.label(file.id).classes("mono quiet")
             place = ui.element("div")
-            with ui.element("div").classes("dialog-buttons"):
-                plain(text("frame.close"), box.close)
+            closing(self._visitor, box)
             with place, ui.row():
                 ui.spinner(size="1.2rem")
                 ui.label(text("files.looking")).props("role=status")
@@ -198,16 +196,17 @@ class _Files:
             if uses.more:
                 ui.label(text("files.used_some", most=_MOST_PLACES)).classes("quiet")
 
-    async def _delete(self, file: FileObject) -> None:
+    def _delete(self, file: FileObject) -> None:
         text = self._visitor.text
-        if not await confirmed(
-            self._visitor, text("files.delete_title", name=file.filename), [text("files.delete_hint")]
-        ):
-            return
-        await self._visitor.client.files.delete(file.id)
-        self._files.pop(file.id, None)
-        self._show()
-        ui.notify(text("files.deleted", name=file.filename))
+
+        async def delete() -> None:
+            await self._visitor.client.files.delete(file.id)
+            self._files.pop(file.id, None)
+            self._show()
+            ui.notify(text("files.deleted", name=file.filename))
+
+        title = text("files.delete_title", name=file.filename)
+        question(self._visitor, title, text("files.delete_hint"), text("frame.delete"), delete)
 
 
 async def _build(visitor: Visitor, request: Request) -> None:

@@ -34,6 +34,16 @@ WORDS = {
         "The link is copied. Whoever is in this project can read the chat with it, after signing in.",
         "链接已复制。本项目的成员登录后可通过它查看此聊天。",
     ),
+    "temporary": ("Temporary chat", "临时聊天"),
+    "temporary_hint": (
+        "Temporary chat: it is not among your chats, and is deleted with its files when you leave this page or begin "
+        "another one. Export it first if you want to keep it.",
+        "临时聊天：不会出现在聊天记录中。离开本页或新建聊天时，它及其文件会被删除。如需保留，请先导出。",
+    ),
+    "archived_hint": (
+        "This chat is archived. It comes back when you write in it.",
+        "此聊天已归档。发送消息后会自动移回聊天记录。",
+    ),
     "export": ("Export", "导出"),
     "as_markdown": ("As Markdown, to read", "导出为 Markdown（便于阅读）"),
     "as_json": ("As JSON lines, for programs", "导出为 JSON Lines（供程序使用）"),
@@ -54,8 +64,23 @@ WORDS = {
     "again": ("Answer again", "重新回答"),
     "ask": ("Ask", "提问"),
     "question": ("Question", "问题"),
+    "good": ("Good answer", "回答得好"),
+    "bad": ("Bad answer", "回答不好"),
+    "keys": ("Keyboard shortcuts", "键盘快捷键"),
+    "key_send": ("Send the message", "发送消息"),
+    "key_line": ("Begin a new line", "换行"),
+    "key_help": ("Show these shortcuts", "显示快捷键"),
+    "key_new": ("Begin a new chat", "新建聊天"),
+    "key_search": ("Search your chats", "搜索聊天记录"),
+    "key_write": ("Go to the field for messages", "跳到输入框"),
+    "key_stop": ("Stop the answer", "停止回答"),
+    "go_on": ("Go on", "继续"),
+    "go_on_said": ("Please go on where you stopped.", "请从中断处继续。"),
     "thinking": ("The answer is on its way…", "正在思考……"),
-    "uploading": ("Uploading files…", "正在上传文件……"),
+    "cannot_read": (
+        "{name} reads no such files. Choose somebody else, or leave the file out.",
+        "{name} 无法读取此类文件。请选择其他对象，或不附带文件。",
+    ),
     "cannot_see": (
         "{name} does not see pictures. Choose another model at the top, or leave the picture out.",
         "{name} 无法识别图片。请在顶部选择其他模型，或移除图片。",
@@ -74,6 +99,9 @@ WORDS = {
     "allow": ("Allow", "允许"),
     "always": ("Always allow", "始终允许"),
     "deny": ("Do not allow", "不允许"),
+    "allow_this": ("Allow {name}", "允许 {name}"),
+    "sign_in_first": ("Sign in first (opens a new tab)", "请先登录（在新标签页中打开）"),
+    "sign_in_then": ("Then come back and allow it.", "登录后请返回此处并点击允许。"),
     "own_function": (
         "The assistant calls {name}, a function that a program of yours has to answer. This page cannot. "
         "Use this assistant from that program.",

@@ -22,6 +22,13 @@ WORDS = {
     "say_assistant": ("What the model has answered", "模型的回答"),
     "say_tool": ("What the tool has found", "工具的输出"),
     "call_id": ("tool_call_id", "tool_call_id"),
+    "attach": ("Add files to message {number}", "为第 {number} 条消息添加文件"),
+    "files_of": ("Files of message {number}", "第 {number} 条消息的文件"),
+    "most_files": ("At most {most} files go with a message.", "每条消息最多 {most} 个文件。"),
+    "cut_short": (
+        "The data of pictures and files is cut short here.",
+        "此处省略了图片和文件的数据。",
+    ),
     # Models and answers
     "model": ("Model", "模型"),
     "compare": ("Compare", "对比"),
@@ -42,6 +49,7 @@ WORDS = {
     "usage": ("{prompt} + {answer} tokens", "{prompt} + {answer} 词元"),
     "cached": ("{count} cached", "缓存 {count}"),
     "reasoned": ("{count} for thoughts", "思考 {count}"),
+    "cost": ("about {cost}", "约 {cost}"),
     # Probabilities
     "probabilities_of": ("Show probabilities", "显示概率"),
     "as_text": ("Show text", "显示文本"),

@@ -19,6 +19,7 @@ WORDS = {
     "send": ("Send", "发送"),
     "stop": ("Stop", "停止"),
     "attach": ("Attach files", "添加附件"),
+    "uploading": ("Uploading files…", "正在上传文件……"),
     "detach": ("Remove {name}", "移除 {name}"),
     "too_large": ("This file is too large.", "文件过大。"),
     "passage": ("Cited passage", "引用的段落"),

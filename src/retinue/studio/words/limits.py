@@ -40,7 +40,7 @@ WORDS = {
     "rpd": ("Requests a day", "每天请求数"),
     "tpd": ("Tokens a day", "每天词元数"),
     "each_key": ("Each key", "每个密钥"),
-    "each_user": ("Each person", "每个人"),
+    "each_user": ("Each person who is signed in", "每个已登录的人"),
     "others": ("Runs, code and storage", "运行、代码与存储"),
     "runs": ("Runs at once", "同时运行数"),
     "sandbox": ("Seconds of code a day", "每天代码运行秒数"),
@@ -61,6 +61,7 @@ WORDS = {
     "thread_idle_days": ("Threads without use", "未使用的对话"),
     "file_days": ("Files", "文件"),
     "completion_days": ("Stored chat completions", "已存储的聊天补全"),
+    "agent_days": ("Agents that have ended", "已结束的智能体"),
     "retention_question": ("Delete what is older?", "要删除更早的数据吗？"),
     "retention_sure": (
         "What is older than this is deleted soon after you save, and cannot be brought back.",

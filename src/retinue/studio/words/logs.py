@@ -1,4 +1,4 @@
-"""All runs, and the chat completions that were stored."""
+"""All runs, the chat completions that were stored, and the log of requests."""
 
 WORDS = {
     "title": ("Logs", "日志"),
@@ -27,5 +27,52 @@ WORDS = {
     "metadata": ("Metadata", "元数据"),
     "finish_reason": ("Ended by", "结束原因"),
     "id": ("ID", "ID"),
+    "requests": ("Requests", "请求"),
+    "request": ("Request", "请求"),
+    "all_requests": ("All requests", "全部请求"),
+    "any": ("Any", "不限"),
+    "live": ("Show new ones by themselves", "自动显示新请求"),
+    "whose": ("Whose", "范围"),
+    "whose_project": ("This project", "当前项目"),
+    "whose_all": ("All projects", "全部项目"),
+    "whose_refused": ("Refused: of nobody who is known", "身份不明、被拒绝的请求"),
+    "status_2xx": ("2xx: went well", "2xx 成功"),
+    "status_4xx": ("4xx: refused", "4xx 被拒绝"),
+    "status_429": ("429: too many", "429 请求过多"),
+    "status_5xx": ("5xx: failed", "5xx 失败"),
+    "method": ("Method", "方法"),
+    "key": ("API key", "API 密钥"),
+    "by": ("Sent by", "发起者"),
+    "nobody": ("unknown", "未知"),
+    "from": ("From", "来源"),
+    "from_programs": ("Programs", "程序"),
+    "from_pages": ("These pages", "本站页面"),
+    "from_both": ("Programs and pages", "程序与页面"),
+    "last_hour": ("The last hour", "最近 1 小时"),
+    "last_day": ("The last 24 hours", "最近 24 小时"),
+    "last_week": ("The last 7 days", "最近 7 天"),
+    "first_byte": ("First byte", "首字节"),
+    "milliseconds": ("{count} ms", "{count} 毫秒"),
+    "broken_off": ("{status}, broken off", "{status}，中途出错"),
+    "bytes": ("Answer", "响应大小"),
+    "route": ("Route", "路由"),
+    "project": ("Project", "项目"),
+    "request_id": ("Request ID", "请求 ID"),
+    "error": ("Answered with", "返回的错误"),
+    "to_run": ("What happened in this run", "查看此次运行的详情"),
+    "not_kept": (
+        "What the request said and what it was answered is not kept.",
+        "请求与响应的内容不会被保存。",
+    ),
+    "no_requests": (
+        "No request yet. Send one with a key of this project, and it appears here a second after it was answered. "
+        "Nothing is noted where the setting request_log_days is 0.",
+        "还没有请求。使用本项目的密钥发送请求，响应结束约一秒后会显示在这里。"
+        "若设置 request_log_days 为 0，则不记录请求。",
+    ),
+    "no_requests_found": (
+        "No request fits. Choose a longer time, or something else above.",
+        "没有符合条件的请求，请选择更长的时间或调整上方的筛选条件。",
+    ),
     "calls_functions": ("calls {names}", "调用 {names}"),
 }

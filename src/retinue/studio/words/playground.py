@@ -27,6 +27,19 @@ WORDS = {
         "The assistant is deleted for everybody in this project. Its threads and files stay.",
         "助手将从本项目中删除，其他成员也无法再使用。对话和文件会保留。",
     ),
+    "copy_assistant": ("Copy the assistant's id", "复制助手 ID"),
+    "code": ("View code", "查看代码"),
+    "code_hint": (
+        "What is on this page as a program: the thread's messages up to the last question, and a run of the assistant "
+        "with the options that are set.",
+        "以程序形式呈现本页内容：对话中截至最后一个问题的消息，以及按所设选项运行该助手。",
+    ),
+    "code_functions": (
+        "Write into answers what these functions return: {names}.",
+        "请在 answers 中填写这些函数的返回值：{names}。",
+    ),
+    "code_example": ("Hello!", "你好！"),
+    "copy_thread": ("Copy the thread's id", "复制对话 ID"),
     "unnamed": ("Unnamed", "未命名"),
     # Threads
     "threads": ("Threads", "对话"),
@@ -69,6 +82,7 @@ WORDS = {
     # The assistant
     "name": ("Name", "名称"),
     "description": ("Description", "描述"),
+    "description_hint": ("For people; the model does not see it", "供人阅读，模型看不到"),
     "instructions": ("Instructions", "指令"),
     "model": ("Model", "模型"),
     "default_model": ("default ({name})", "默认（{name}）"),
@@ -86,6 +100,25 @@ WORDS = {
     "current": ("current", "当前"),
     "go_back": ("Go back to this", "恢复到此版本"),
     "nothing": ("none", "无"),
+    "yes": ("yes", "是"),
+    "metadata": ("Metadata", "元数据"),
+    "protected": ("Protected", "保护"),
+    "protected_hint": (
+        "Its instructions and files are shown to administrators only, and are kept out of its answers.",
+        "其指令和文件仅管理员可见，回答中也不会泄露。",
+    ),
+    "protected_who": (
+        "Owners of the project can protect assistants.",
+        "项目所有者可以保护助手。",
+    ),
+    "looks_only": (
+        "Your role in this project is viewer. You may look, and change nothing.",
+        "您在此项目中的角色是查看者，只能查看，不能更改。",
+    ),
+    "hidden": (
+        "Protected: its instructions and files are shown to administrators only. You can talk with it.",
+        "受保护：其指令和文件仅管理员可见。您可以与它对话。",
+    ),
     "held": ("{files} files, {stores} vector stores", "{files} 个文件，{stores} 个向量库"),
     "answers": ("Answers", "回答"),
     "format": ("Format", "格式"),
@@ -114,6 +147,14 @@ WORDS = {
         "This vector store was deleted. Choose another, or none.",
         "该向量库已被删除，请另选一个或选择“无”。",
     ),
+    "searching": ("How it searches", "检索方式"),
+    "max_results": ("Most passages", "段落数量上限"),
+    "max_results_hint": ("1 to 50. Empty: as the model can take them", "1 至 50；留空则视模型而定"),
+    "ranker": ("Ranker", "排序方式"),
+    "ranker_auto": ("Automatic", "自动"),
+    "ranker_default_2024_08_21": ("default_2024_08_21", "default_2024_08_21"),
+    "score": ("Lowest relevance", "相关度下限"),
+    "score_hint": ("0 to 1. Passages below are left out", "0 至 1；低于此值的段落会被忽略"),
     "search_files": ("Files of file search", "文件检索的文件"),
     "code_files": ("Files of the code interpreter", "代码解释器的文件"),
     "add_files": ("Add files", "添加文件"),

@@ -11,7 +11,7 @@ from functools import partial
 from yarl import URL
 
 from ...egress import Egress, EgressFailed
-from ...errors import InvalidRequest
+from ...errors import InvalidRequest, NotFound
 from ...inference.chat import Json
 from ...settings import Settings
 from ...store.connections import Opened
@@ -22,7 +22,7 @@ from ...wire.steps import FunctionToolCall
 from ...wire.tools import ActionTool
 from ..connections.access import Access
 from ..connections.people import person_of
-from ..tool import Report, Scope, Served, ServerFunction
+from ..tool import Report, Scope, Served, ServerFunction, Told, Trial
 from .answer import Answer, told
 from .document import Document, Operation, read
 from .loading import load
@@ -120,6 +120,7 @@ class Actions:
                 description=one.description,
                 operation=one.title,
                 needs_consent=consents.of(one.name, one.title, changes=_changes(one)) is not None,
+                parameters=one.schema,
             )
             for one in operations
         ]
@@ -141,7 +142,28 @@ class Actions:
         arguments: Json,
         report: Report,
     ) -> Served:
-        person = person_of(scope.run)
+        return await self._ask(opened, operation, base, scope, person_of(scope.run), call, arguments)
+
+    async def try_out(
+        self, opened: Opened, name: str, call: FunctionToolCall, arguments: Json, trial: Trial, person: str
+    ) -> Served:
+        """See `connections.registry.TryOut`."""
+        operations = await self._operations(opened)
+        for operation, base in operations.items():
+            if operation.name == name:
+                return await self._ask(opened, operation, base, trial, person, call, arguments)
+        raise NotFound(f"The connection '{opened.connection.id}' has no operation '{name}'.")
+
+    async def _ask(
+        self,
+        opened: Opened,
+        operation: Operation,
+        base: str,
+        scope: Told,
+        person: str,
+        call: FunctionToolCall,
+        arguments: Json,
+    ) -> Served:
         authentication = await self._access.credentials.of(scope.project, opened, person)
         try:
             answer = await self._send(operation, build(operation, base, arguments, authentication))

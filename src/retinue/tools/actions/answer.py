@@ -13,7 +13,7 @@ from ...store.store import Store
 from ...wire.steps import FunctionToolCall
 from ..outputs import file_name, keep_answer
 from ..shortened import from_outside
-from ..tool import Scope, Served
+from ..tool import Served, Told
 
 _TEXT = re.compile(
     r"text/|application/(?:[\w.+-]+\+)?(?:json|xml|yaml|x-yaml|javascript|x-ndjson|x-www-form-urlencoded)$"
@@ -35,9 +35,7 @@ class Answer:
     path: str
 
 
-async def told(
-    store: Store, scope: Scope, call: FunctionToolCall, answer: Answer, hide: Callable[[str], str]
-) -> Served:
+async def told(store: Store, scope: Told, call: FunctionToolCall, answer: Answer, hide: Callable[[str], str]) -> Served:
     """The answer as a model reads it: text as it is, as far as there is room; other content becomes a file.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from yarl import URL
 
 from ...egress import Egress
 from ...errors import ApiError, InvalidRequest, NotFound
+from ...inference.chat import Json
 from ...settings import Settings
 from ...store.connections import Opened
 from ...store.ids import new_id
@@ -25,18 +27,35 @@ from ...wire.connections import (
     OAuth,
     SignIn,
 )
+from ...wire.steps import FunctionCallResult, FunctionToolCall
 from ..actions.loading import MOST_BYTES
+from ..tool import Served, Trial
 from .oauth import Tokens
 from .secrets import Secrets, header_values, secret_of
 
 #: From a project and a connection to its tools.
 ToolsOf = Callable[[str, Opened], Awaitable[list[ConnectionTool]]]
+#: Makes one call: from a connection, the name of what is called, the call as steps show it, its arguments, for what,
+#: and for whom, to what came of it. Raises `ApiError`.
+TryOut = Callable[[Opened, str, FunctionToolCall, Json, Trial, str], Awaitable[Served]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is done with connections of one type."""
+
+    tools: ToolsOf
+    try_out: TryOut
+
+
 #: From an OpenAPI document and where it came from to its title and first server. Raises `ApiError` if it is unusable.
 Inspect = Callable[[str, str | None], Awaitable[tuple[str, str | None]]]
 #: A connection of this kind starts a program instead of asking a server.
 _PROGRAM = "stdio:"
 #: Redirects that are followed to a document.
 _MOST_REDIRECTS = 3
+#: Tokens of the answer to a call that somebody tries.
+_TRIAL_ROOM = 8_000
 
 
 class ConnectionRegistry:
@@ -48,7 +67,7 @@ class ConnectionRegistry:
         egress: Egress,
         tokens: Tokens,
         inspect: Inspect,
-        tools_of: Mapping[str, ToolsOf],
+        kinds: Mapping[str, Kind],
         settings: Settings,
     ) -> None:
         """Describe it.
@@ -58,14 +77,14 @@ class ConnectionRegistry:
             egress: the way to documents.
             tokens: the way to sign-ins.
             inspect: see there.
-            tools_of: what knows the tools of a connection, by its type.
+            kinds: what is done with a connection, by its type.
             settings: all settings.
         """
         self._store = store
         self._egress = egress
         self._tokens = tokens
         self._inspect = inspect
-        self._tools_of = tools_of
+        self._kinds = kinds
         self._most = settings.max_connections
         self._timeout = settings.action_timeout
 
@@ -155,7 +174,27 @@ class ConnectionRegistry:
             ApiError: its server cannot be asked.
         """
         opened = await self._store.connections.open(project, identifier)
-        return await self._tools_of[opened.connection.type](project, opened)
+        return await self._kinds[opened.connection.type].tools(project, opened)
+
+    async def call(self, project: str, identifier: str, name: str, arguments: Json, person: str) -> Served:
+        """Call an operation or tool once, for a person who wants to see what comes.
+
+        Args:
+            project: the caller's project.
+            identifier: the connection's id.
+            name: of the operation or tool.
+            arguments: for it.
+            person: whose sign-in counts. They are asked for no consent, since it is they who call.
+
+        Raises:
+            NotFound: the project has no such connection, or that no such operation.
+            InvalidRequest: the person has to sign in first, arguments do not fit, or the service cannot be reached.
+        """
+        opened = await self._store.connections.open(project, identifier)
+        function = FunctionCallResult(name=name, arguments=orjson.dumps(arguments).decode())
+        call = FunctionToolCall(id=new_id("call_"), function=function)
+        trial = Trial(project, room=_TRIAL_ROOM)
+        return await self._kinds[opened.connection.type].try_out(opened, name, call, arguments, trial, person)
 
     async def sign_in(self, project: str, identifier: str, person: str) -> SignIn:
         """Where a person signs in for a connection.

@@ -25,7 +25,7 @@ from ...store.store import Store
 from ...wire.steps import FunctionToolCall
 from ..outputs import file_name, keep_answer
 from ..shortened import from_outside
-from ..tool import Scope, Served
+from ..tool import Served, Told
 
 #: Most files that are kept of what one call answers.
 _MOST_FILES = 20
@@ -36,7 +36,7 @@ _NO_KIND = re.compile(r"[^\w./+-]+")
 
 
 async def told(
-    store: Store, scope: Scope, call: FunctionToolCall, result: CallToolResult, hide: Callable[[str], str]
+    store: Store, scope: Told, call: FunctionToolCall, result: CallToolResult, hide: Callable[[str], str]
 ) -> Served:
     """The answer as a model reads it: text as far as there is room; pictures and other content become files.
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import structlog
 
 from ...egress import Egress
-from ...errors import ApiError, InvalidRequest
+from ...errors import ApiError, InvalidRequest, NotFound
 from ...inference.chat import Json
 from ...settings import Settings
 from ...store.connections import Opened
@@ -25,7 +25,7 @@ from ..connections.access import Access
 from ..connections.credentials import Authentication
 from ..connections.oauth import SignInNeeded
 from ..connections.people import named, person_of
-from ..tool import Report, Scope, Served, ServerFunction
+from ..tool import Report, Scope, Served, ServerFunction, Told, Trial
 from .listing import Listed, listed, read
 from .target import McpRefused, Target, target_of
 
@@ -88,6 +88,7 @@ class Mcp:
                 name=one.tool,
                 description=one.description,
                 needs_consent=consents.of(one.tool, one.title, changes=one.changes) is not None,
+                parameters=one.parameters,
             )
             for one in tools
         ]
@@ -134,12 +135,24 @@ class Mcp:
     async def _serve(
         self, opened: Opened, tool: str, scope: Scope, call: FunctionToolCall, arguments: Json, report: Report
     ) -> Served:
+        return await self._ask(opened, tool, scope, person_of(scope.run), call, arguments)
+
+    async def try_out(
+        self, opened: Opened, name: str, call: FunctionToolCall, arguments: Json, trial: Trial, person: str
+    ) -> Served:
+        """See `connections.registry.TryOut`."""
+        if all(one.tool != name for one in await self._known(trial.project, opened, person)):
+            raise NotFound(f"The connection '{opened.connection.id}' has no tool '{name}'.")
+        return await self._ask(opened, name, trial, person, call, arguments)
+
+    async def _ask(
+        self, opened: Opened, tool: str, scope: Told, person: str, call: FunctionToolCall, arguments: Json
+    ) -> Served:
         await _load()
         from .results import told
         from .session import call_tool
 
-        ask = partial(call_tool, self._egress, tool, arguments)
-        person, limit = person_of(scope.run), self._settings.mcp_timeout
+        ask, limit = partial(call_tool, self._egress, tool, arguments), self._settings.mcp_timeout
         result, authentication = await self._with_credentials(scope.project, opened, person, limit, ask)
         return await told(self._store, scope, call, result, authentication.hide)
 

@@ -16,8 +16,12 @@ async def _build(visitor: Visitor, request: Request) -> None:
     wanted = f"assistant:{query['assistant']}" if "assistant" in query else ""
     if "model" in query:
         wanted = f"model:{query['model']}"
+    if "gpt" in query:
+        wanted = f"gpt:{query['gpt']}"
     thread = quote(request.path_params.get("thread", ""), safe="")
-    await Talk(visitor).build(thread=thread, wanted=wanted, ask=query.get("ask", ""))
+    await Talk(visitor).build(
+        thread=thread, wanted=wanted, ask=query.get("ask", ""), temporary=not thread and "temporary" in query
+    )
 
 
 PAGES = (

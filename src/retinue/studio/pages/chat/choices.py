@@ -1,19 +1,29 @@
-"""Whom one can talk with: the project's assistants, and its models."""
+"""Whom one can talk with: GPTs, the project's assistants, and its models."""
 
 # pyright: reportDeprecated=false
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import openai
 from openai.types.beta import Assistant
 
+from ...asking import each
+from ...elements.messages import GPT_ASSISTANTS
+from ...gpt_pictures import picture_url
 from ...visitor import Visitor
 
 #: Marks, among an assistant's metadata, one that stands for a model in chats: the model's name.
 MODEL_KEY = "chat_model"
+#: Marks the assistant that makes GPTs: there is a page for that.
+BUILDER_KEY = "gpt_builder"
+#: GPTs that are offered, of each kind.
+_GPTS = 50
 #: Assistants that are offered, at most, and how many a page of the list has.
 _MOST, _PAGE = 500, 100
 
@@ -22,15 +32,23 @@ _MOST, _PAGE = 500, 100
 class Choice:
     """One that can be talked with."""
 
-    #: ``assistant:ID`` or ``model:NAME``.
+    #: ``gpt:ID``, ``assistant:ID`` or ``model:NAME``.
     key: str
     #: What people call it.
     name: str
-    #: The model that answers.
+    #: The model that answers; "" where people are not told.
     model: str
     description: str = ""
     #: Types of the assistant's tools.
     tools: tuple[str, ...] = ()
+    #: What a talk with a GPT may begin with, and where its picture is.
+    starters: tuple[str, ...] = ()
+    picture: str = ""
+
+    @property
+    def is_gpt(self) -> bool:
+        """Whether it is a GPT, whose tools nobody but its maker chooses."""
+        return self.key.startswith("gpt:")
 
 
 class Choices:
@@ -42,34 +60,86 @@ class Choices:
         self._assistants: dict[str, Assistant] = {}
         self._for_models: dict[str, str] = {}
         self._models: dict[str, Mapping[str, Any]] = {}
+        #: From ids of assistants of GPTs' versions to the GPTs' keys.
+        self._versions: dict[str, str] = {}
         self.all: dict[str, Choice] = {}
 
     async def load(self) -> None:
         """Ask what there is. Raises `openai.APIError`."""
-        listed = self._visitor.client.beta.assistants.list(limit=_PAGE, order="desc")
-        async for one in listed:
+        await asyncio.gather(self._load_gpts(), self._load_assistants(), self._load_models())
+        for choice in (*map(self._of_assistant, self._assistants.values()), *map(self._of_model, self._models)):
+            self.all[choice.key] = choice
+
+    async def _load_assistants(self) -> None:
+        async for one in self._visitor.client.beta.assistants.list(limit=_PAGE, order="desc"):
             if model := (one.metadata or {}).get(MODEL_KEY):
                 self._for_models.setdefault(model, one.id)
-            else:
+            elif BUILDER_KEY not in (one.metadata or {}):
                 self._assistants[one.id] = one
             if len(self._assistants) + len(self._for_models) >= _MOST:
                 break
+
+    async def _load_models(self) -> None:
         for model in (await self._visitor.get("/models"))["data"]:
             if "chat" in (model.get("retinue") or {}).get("capabilities", ()):
                 self._models[model["id"]] = model
-        for choice in (*map(self._of_assistant, self._assistants.values()), *map(self._of_model, self._models)):
-            self.all[choice.key] = choice
+
+    async def _load_gpts(self) -> None:
+        """The visitor's own GPTs that are published, and those that most people use."""
+        ask = partial(self._visitor.get, "/gpts", limit=_GPTS)
+        for found in await asyncio.gather(ask(scope="mine", sort="newest"), ask(scope="store", sort="most_used")):
+            for gpt in found["data"]:
+                if gpt["version"]:
+                    self._add_gpt(gpt)
+
+    def _add_gpt(self, gpt: Mapping[str, Any]) -> str:
+        key = f"gpt:{gpt['id']}"
+        self._versions[gpt["assistant_id"]] = key
+        self.all[key] = Choice(
+            key,
+            gpt["name"],
+            "",
+            gpt["description"],
+            tuple(gpt["capabilities"]),
+            tuple(gpt["conversation_starters"]),
+            picture_url(gpt),
+        )
+        return key
+
+    async def find_gpt(self, name: str) -> str:
+        """The key of the GPT with this id, slug or assistant; "" where the visitor may use none."""
+        if name in self._versions:
+            return self._versions[name]
+        try:
+            gpt = await self._visitor.get(f"/gpts/{quote(name, safe='')}")
+        except (openai.NotFoundError, openai.PermissionDeniedError):
+            gpt = {"version": 0}
+        # What there is none of is remembered, too.
+        self._versions[name] = self._add_gpt(gpt) if gpt["version"] else ""
+        return self._versions[name]
+
+    async def learn(self, assistants: Iterable[str | None]) -> None:
+        """Find out which GPTs these assistants are, so that `of` knows."""
+        await each(self.find_gpt, {one for one in assistants if one and one.startswith(GPT_ASSISTANTS)})
 
     def _of_assistant(self, one: Assistant) -> Choice:
         name = one.name or self._visitor.text("chat.unnamed", id=one.id[-6:])
         tools = tuple(tool.type for tool in one.tools)
         return Choice(f"assistant:{one.id}", name, one.model, one.description or "", tools)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What people choose by: names, by keys."""
+        model = partial(self._visitor.text, "chat.model")
+        return {key: model(name=one.name) if key.startswith("model:") else one.name for key, one in self.all.items()}
+
     def _of_model(self, name: str) -> Choice:
         return Choice(f"model:{name}", name, name)
 
     async def default(self, wanted: str = "") -> str:
         """The key of the one to begin with: `wanted` if there is that one, else what the default model leads to."""
+        if wanted.startswith("gpt:"):
+            wanted = await self.find_gpt(wanted.removeprefix("gpt:")) or wanted
         if wanted in self.all:
             return wanted
         try:
@@ -81,18 +151,20 @@ class Choices:
 
     def of(self, assistant: str) -> str:
         """The key of what an assistant with this id stands for; "" if it is gone."""
+        if assistant in self._versions:
+            return self._versions[assistant]
         if assistant in self._assistants:
             return f"assistant:{assistant}"
         return next((f"model:{model}" for model, id in self._for_models.items() if id == assistant), "")
 
     async def assistant(self, key: str) -> str:
-        """The id of the assistant that answers; for a model it is made once and used again.
+        """What a run names as its assistant: for a GPT its id, for a model an assistant that is made once.
 
         Raises:
             openai.APIError: it cannot be made.
         """
         kind, _, name = key.partition(":")
-        if kind == "assistant":
+        if kind in ("assistant", "gpt"):
             return name
         if name not in self._for_models:
             made = await self._visitor.client.beta.assistants.create(
@@ -109,6 +181,20 @@ class Choices:
     async def sees(self, key: str) -> bool:
         """Whether pictures can be shown to it."""
         model = self.all[key].model
+        if not model:
+            # Of a GPT people are not told. Where its model sees nothing the API says so.
+            return True
+        return "vision" in (await self._about(model))["capabilities"]
+
+    async def names_chats(self, key: str) -> bool:
+        """Whether its model is asked for names of chats. A local one as a rule is not: it has few hands, and whoever
+        goes on talking would wait for it.
+        """
+        titles, model = self._visitor.chat_titles, self.all[key].model
+        return titles == "all" or (titles == "remote" and (await self._about(model))["backend"] != "local")
+
+    async def _about(self, model: str) -> Mapping[str, Any]:
+        """What Retinue tells of a model. Raises `openai.APIError`."""
         if model not in self._models:
-            self._models[model] = await self._visitor.get(f"/models/{model}")
-        return "vision" in self._models[model]["retinue"]["capabilities"]
+            self._models[model] = await self._visitor.get(f"/models/{quote(model, safe='')}")
+        return self._models[model]["retinue"]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 from openai.types.beta.threads import Message
 
-from ...elements.controls import heading, plain, primary
+from ...elements.dialogs import form
 from ...visitor import Visitor
 
 
@@ -21,19 +21,15 @@ def ask_again(visitor: Visitor, message: Message, on_ask: Callable[[str], Awaita
     """
     text = visitor.text
     old = "\n\n".join(part.text.value for part in message.content if part.type == "text")
-    with ui.dialog() as dialog, ui.card().classes("dialog wide"):
-        dialog.props["aria-label"] = text("chat.edit")
-        heading(text("chat.edit"), 2)
-        ui.label(text("chat.edit_hint")).classes("quiet")
+
+    def fill() -> Callable[[], Awaitable[object]]:
         field = ui.textarea(text("chat.question"), value=old).props("autofocus outlined autogrow maxlength=256000")
 
-        async def ask() -> None:
-            if new := (field.value or "").strip():
-                dialog.close()
-                await on_ask(new)
+        async def ask() -> object:
+            new = (field.value or "").strip()
+            # The answer may take minutes: nobody waits for it in the dialog.
+            return (lambda: on_ask(new)) if new else False
 
-        with ui.element("div").classes("buttons"):
-            plain(text("frame.cancel"), dialog.close)
-            primary(text("chat.ask"), ask)
-    dialog.on("hide", dialog.delete)
-    dialog.open()
+        return ask
+
+    form(visitor, text("chat.edit"), text("chat.ask"), fill, text("chat.edit_hint"), wide=True)

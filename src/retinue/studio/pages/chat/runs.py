@@ -46,6 +46,7 @@ class Runs:
         assistant: str,
         name: str,
         tools: list[dict[str, Any]] | None = None,
+        **options: Any,
     ) -> Run | None:
         """Start a run and show it; returns it when it stands still.
 
@@ -55,12 +56,13 @@ class Runs:
             assistant: the assistant's id.
             name: what people call the assistant.
             tools: instead of the assistant's.
+            options: more of the request.
 
         Raises:
             openai.APIError: it cannot be started.
         """
         create: Any = self._threads.runs.create
-        chosen = {} if tools is None else {"tools": tools}
+        chosen = options if tools is None else {**options, "tools": tools}
         self._run, self.busy = None, True
         try:
             events = await create(thread, assistant_id=assistant, stream=True, **chosen)

@@ -1,12 +1,15 @@
-"""The history at the side of the chat: search, rename, delete."""
+"""The history at the side of the chat: search, rename, pin, put away, delete."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nicegui import events, ui
 
-from ...elements.controls import heading, plain, primary
+from ...elements.dialogs import form, question
 from ...elements.history import History
 from ...frame import attribute
 from ...visitor import Visitor
@@ -21,19 +24,17 @@ class Side:
         """`threads`: where the chats are."""
         self._visitor, self._threads = visitor, threads
         self._found: list[dict[str, Any]] = []
-        #: All that were ever loaded: the API finds words of messages, titles are looked through here.
-        self._seen: dict[str, dict[str, Any]] = {}
         self._query, self._after, self._current = "", "", ""
+        #: Whether the chats that were put away are shown, instead of all others.
+        self._archived = False
 
     async def load(self, query: str = "") -> None:
         """Ask for the first page, of all chats or of those with these words. Raises `openai.APIError`."""
-        page = await self._threads.list(query)
-        found = {one["id"]: one for one in page["data"]}
-        self._seen |= found
-        if query:
-            found |= {id: one for id, one in self._seen.items() if query.casefold() in self._title(one).casefold()}
+        pinned = _none() if query or self._archived else self._threads.pinned()
+        page, first = await asyncio.gather(self._threads.list(query, archived=self._archived), pinned)
         self._query, self._after = query, page["last_id"] if page["has_more"] else ""
-        self._found = sorted(found.values(), key=lambda one: -one["created_at"])
+        ids = {one["id"] for one in page["data"]}
+        self._found = [*page["data"], *(one for one in first if one["id"] not in ids)]
 
     def build(self) -> None:
         """Make it in the current slot."""
@@ -51,21 +52,38 @@ class Side:
                 f'dense outlined clearable debounce=300 maxlength=256 aria-label="{text("history.search")}"'
             )
             self._list = History(
-                self._visitor, on_rename=self._ask_title, on_delete=self._ask_whether, on_more=self._more
+                self._visitor,
+                on_rename=self._ask_title,
+                on_delete=self._ask_whether,
+                on_pin=self._pin,
+                on_archive=self._archive,
+                on_more=self._more,
             )
+            self._switch = ui.button(icon="inventory_2", on_click=self._turn, color=None)
+            self._switch.props("flat no-caps align=left").classes("archived-chats")
         self._show()
 
     def toggle(self) -> None:
         """Open or close it where windows are narrow."""
         self.element.classes(toggle="open")
 
-    def mark(self, thread: dict[str, Any]) -> None:
-        """Say which chat is shown, which may be new."""
+    def mark(self, thread: dict[str, Any], *, used: bool = False) -> None:
+        """Say which chat is shown, which may be new.
+
+        Args:
+            thread: of the chat.
+            used: whether something is said in it now.
+        """
         self._current = _root(thread)
-        self._seen[thread["id"]] = thread
-        if not self._query and self._threads.is_mine(thread):
-            self._found = [thread, *(one for one in self._found if one["id"] != thread["id"])]
-            self._found.sort(key=lambda one: -one["created_at"])
+        if used:
+            thread["last_used_at"] = int(time.time())
+        known = next((one for one in self._found if one["id"] == thread["id"]), None)
+        if known:
+            thread["last_used_at"] = max(self._threads.used(known), self._threads.used(thread))
+        listed = self._threads.is_archived(thread) == self._archived
+        if not self._query and listed and self._threads.is_mine(thread):
+            self._found = [thread, *(one for one in self._found if one is not known)]
+            self._found.sort(key=lambda one: -self._threads.used(one))
         self._show()
 
     def _title(self, thread: dict[str, Any]) -> str:
@@ -75,17 +93,21 @@ class Side:
         items: dict[str, dict[str, Any]] = {}
         for one in self._found:
             root = _root(one)
-            # Of a chat with branches, the newest stands for all.
+            # Of a chat with branches, the one that was used last stands for all.
             items.setdefault(
                 root,
                 {
                     "id": one["id"],
                     "title": self._title(one),
-                    "time": one["created_at"],
+                    "time": self._threads.used(one),
                     "current": root == self._current,
+                    "pinned": self._threads.is_pinned(one),
+                    "archived": self._threads.is_archived(one),
                 },
             )
-        empty = self._visitor.text("history.nothing" if self._query else "history.none")
+        none = "history.none_archived" if self._archived else "history.none"
+        empty = self._visitor.text("history.nothing" if self._query else none)
+        self._switch.set_text(self._visitor.text("history.back" if self._archived else "history.archived_chats"))
         self._list.show(list(items.values()), more=bool(self._after), empty=empty)
 
     async def _searched(self, event: events.ValueChangeEventArguments[Any]) -> None:
@@ -93,56 +115,74 @@ class Side:
         self._show()
 
     async def _more(self) -> None:
-        page = await self._threads.list(self._query, self._after)
+        page = await self._threads.list(self._query, self._after, archived=self._archived)
         ids = {one["id"] for one in self._found}
         self._found += [one for one in page["data"] if one["id"] not in ids]
         self._after = page["last_id"] if page["has_more"] else ""
         self._show()
 
+    def focus(self) -> None:
+        """Put the cursor into the field for words to look for, which is opened where it is closed."""
+        self.element.classes(add="open")
+        self._search.run_method("focus")
+
+    async def refresh(self) -> None:
+        """Ask for the chats anew. Raises `openai.APIError`."""
+        await self.load(self._query)
+        self._show()
+
+    async def _turn(self) -> None:
+        """Show the chats that were put away, or all others again."""
+        self._archived = not self._archived
+        await self.refresh()
+
+    async def _archive(self, thread: str, archived: bool) -> None:
+        shown = next((one for one in self._found if one["id"] == thread), None)
+        await self._threads.archive(thread, archived=archived)
+        if shown is not None and _root(shown) == self._current:
+            # It is open: the page says what it is from now on.
+            ui.navigate.to("/" if archived else f"/chat/{thread}")
+            return
+        ui.notify(self._visitor.text("history.put_away" if archived else "history.brought_back"))
+        await self.refresh()
+
+    async def _pin(self, thread: str, pinned: bool) -> None:
+        await self._threads.pin(thread, pinned=pinned)
+        await self.refresh()
+
     def _ask_title(self, thread: str, title: str) -> None:
         text = self._visitor.text
-        with ui.dialog() as dialog, ui.card().classes("dialog"):
-            dialog.props["aria-label"] = text("history.rename")
-            heading(text("history.rename"), 2)
+
+        def fill() -> Callable[[], Awaitable[object]]:
             field = ui.input(text("history.title"), value=title).props(f"autofocus outlined maxlength={LONGEST_TITLE}")
 
-            async def save() -> None:
-                if new := (field.value or "").strip():
-                    dialog.close()
-                    await self._threads.rename(thread, new)
-                    await self.load(self._query)
-                    self._show()
+            async def save() -> object:
+                if not (new := (field.value or "").strip()):
+                    return False
+                await self._threads.rename(thread, new)
+                return self.refresh
 
-            field.on("keydown.enter", save)
-            with ui.element("div").classes("buttons"):
-                plain(text("frame.cancel"), dialog.close)
-                primary(text("frame.save"), save)
-        dialog.on("hide", dialog.delete)
-        dialog.open()
+            return save
+
+        form(self._visitor, text("history.rename"), text("frame.save"), fill)
 
     def _ask_whether(self, thread: str, title: str) -> None:
         text = self._visitor.text
-        with ui.dialog() as dialog, ui.card().classes("dialog"):
-            dialog.props["aria-label"] = text("history.sure")
-            heading(text("history.sure"), 2)
-            ui.label(text("history.gone", title=title))
 
-            async def delete() -> None:
-                dialog.close()
-                shown = next((one for one in self._found if one["id"] == thread), None)
-                was_open = shown is not None and _root(shown) == self._current
-                await self._threads.delete(thread)
-                if was_open:
-                    ui.navigate.to("/")
-                    return
-                await self.load(self._query)
-                self._show()
+        async def delete() -> None:
+            shown = next((one for one in self._found if one["id"] == thread), None)
+            was_open = shown is not None and _root(shown) == self._current
+            await self._threads.delete(thread)
+            if was_open:
+                ui.navigate.to("/")
+                return
+            await self.refresh()
 
-            with ui.element("div").classes("buttons"):
-                plain(text("frame.cancel"), dialog.close).props("autofocus")
-                primary(text("frame.delete"), delete)
-        dialog.on("hide", dialog.delete)
-        dialog.open()
+        question(self._visitor, text("history.sure"), text("history.gone", title=title), text("frame.delete"), delete)
+
+
+async def _none() -> list[dict[str, Any]]:
+    return []
 
 
 def _root(thread: dict[str, Any]) -> str:

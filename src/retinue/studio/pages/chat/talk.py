@@ -4,42 +4,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from functools import partial
+from collections.abc import Awaitable
 from typing import Any
 
 import openai
 from nicegui import ui
 from openai.types.beta.threads import Message, Run
 
-from ...elements.composer import Chosen, Composer
-from ...elements.controls import heading, primary, symbol
+from ...elements.attaching import Chosen
+from ...elements.composer import Composer
+from ...elements.controls import primary
 from ...elements.conversation import Conversation
-from ...elements.messages import files_of, shown
 from ...elements.passage import show_passage
-from ...elements.turn import ended, names_of
+from ...elements.shortcuts import Shortcuts
+from ...elements.turn import ended
 from ...frame import message_of, tell
 from ...visitor import Visitor
 from .asked import Asked
-from .branches import ROOT, branch_of, chosen, owner_of, partings
+from .branches import chosen, owner_of, partings
 from .choices import Choices
 from .edit import ask_again
-from .export import as_json_lines, as_markdown, file_name
-from .log import PAGE, Log
+from .head import Head
+from .hello import hello
+from .keys import KEYS, show_keys
+from .opened import RATING, Opened
 from .runs import ACTIVE, Runs
 from .side import Side
-from .threads import ASSISTANT, TITLE, Threads, title_of
-from .uploads import CannotSee, told
+from .temporary import Temporary, sweep
+from .threads import ASSISTANT, TEMPORARY, Threads, title_of
+from .titles import title_by
+from .uploads import CannotTake, told
 
 #: Files of one message, at most bytes each.
 _MAX_FILE = 64 * 1024 * 1024
 #: Key of a thread's metadata: types of tools, beside the assistant's own, that its files need.
 _TOOLS = "tools"
+#: What a reader may think of a message, with icons.
+_RATINGS = {"good": "thumb_up", "bad": "thumb_down"}
 _SENDING = "sending"
-_COPY_LINK = """() => {
-  const address = location.origin + location.pathname;
-  import(`${window.path_prefix ?? ""}/static/rich-text.mjs`).then((rich) => rich.copyText(address)).then(() => emit());
-}"""
 
 
 class Talk:
@@ -51,93 +53,80 @@ class Talk:
         self._choices, self._threads = Choices(visitor), Threads(visitor)
         self._side = Side(visitor, self._threads)
         self._runs = Runs(visitor, self._heard)
-        self._thread: dict[str, Any] = {}
-        self._branches: list[dict[str, Any]] = []
-        self._log = Log(visitor, "")
-        self._names: dict[str, str] = {}
-        #: Number of the first message shown.
-        self._first = 0
+        self._chat = Opened(visitor, self._choices, self._threads)
+        #: What is deleted with a chat that is not kept; None for others.
+        self._temporary: Temporary | None = None
+        #: The name that the page gave a new chat; "" once somebody or something else may have named it.
+        self._first_words = ""
 
     # Making the page
 
-    async def build(self, *, thread: str, wanted: str, ask: str) -> None:
+    async def build(self, *, thread: str, wanted: str, ask: str, temporary: bool = False) -> None:
         """Make the page in the current slot.
 
         Args:
             thread: the id of the chat; "" for a new one.
             wanted: the key of the assistant or model to talk with; "" for the usual one.
             ask: what stands in the field at first.
+            temporary: whether a new chat is not kept.
 
         Raises:
             openai.APIError: there is no such thread, or the server does not answer.
         """
         ui.add_head_html('<link rel="stylesheet" href="/static/chat.css">')
-        await asyncio.gather(self._choices.load(), self._side.load(), self._load(thread))
-        last = (self._thread.get("metadata") or {}).get(ASSISTANT, "")
-        self._chosen = await self._choices.default(wanted or self._choices.of(last))
-        messages = await self._view()
-        with ui.element("div").classes("split chat"):
+        await asyncio.gather(self._choices.load(), self._side.load(), self._chat.load(thread))
+        last = (self._chat.thread.get("metadata") or {}).get(ASSISTANT, "")
+        await self._choices.learn([last])
+        before = f"gpt:{last}" if last.startswith("gpt_") else self._choices.of(last)
+        self._chosen = await self._choices.default(wanted or before)
+        messages = await self._chat.view()
+        if temporary or (TEMPORARY in (self._chat.thread.get("metadata") or {}) and self._may_go_on()):
+            self._temporary = Temporary(self._visitor)
+        with ui.element("div").classes("split chat") as self._split:
             self._side.build()
             with ui.element("div").classes("middle"):
-                self._head()
+                self._head = Head(
+                    self._visitor,
+                    self._chat,
+                    choices=self._choices,
+                    chosen=self._chosen,
+                    own=self._may_go_on(),
+                    on_history=self._side.toggle,
+                    on_choose=self._talk_with,
+                    on_temporary=self._keep_not,
+                    on_back=self._bring_back,
+                )
                 self._conversation = Conversation(
                     self._visitor,
                     messages,
                     actions=self._actions(),
                     on_action=self._act,
-                    on_cite=lambda message, number: show_passage(self._visitor, self._thread["id"], message, number),
+                    on_cite=lambda message, number: show_passage(self._visitor, self._chat.id, message, number),
                     on_older=self._older,
-                    more=self._has_older(),
+                    more=self._chat.has_older,
                 )
                 with self._conversation:
-                    self._hello()
+                    self._hello = ui.element("div")
+                self._talk_with(self._chosen)
                 self._asked = Asked(self._visitor, on_answer=self._submit, on_end=self._stop)
                 self._foot = ui.element("div").classes("foot")
                 self._build_foot()
+        Shortcuts(KEYS, self._pressed)
         self._entitle()
         if ask and self._composer:
             self._composer.write(ask[:10_000])
-        if self._thread:
+        if self._chat.thread:
             ui.timer(0, self._resume, once=True)
+        elif self._visitor.may_write:
+            ui.timer(0, lambda: sweep(self._visitor, self._threads), once=True)
 
-    def _head(self) -> None:
-        text = self._visitor.text
-        with ui.element("div").classes("chat-head"):
-            symbol("history", text("chat.history"), self._side.toggle).classes("only-narrow")
-            ui.label(text("chat.title")).props("role=heading aria-level=1").classes("visually-hidden")
-            names = {
-                key: one.name if key.startswith("assistant:") else text("chat.model", name=one.name)
-                for key, one in self._choices.all.items()
-            }
-            self._choose = ui.select(names, value=self._chosen or None, with_input=len(names) > 8)
-            self._choose.props["aria-label"] = text("chat.with")
-            self._choose.props("dense borderless options-dense").classes("choose")
-            self._choose.on_value_change(lambda event: setattr(self, "_chosen", event.value or self._chosen))
-            ui.space()
-            self._tools = ui.element("div").classes("chat-tools")
-            with self._tools:
-                link = symbol("link", text("chat.copy_link"))
-                link.on("click", lambda: ui.notify(text("chat.link_copied"), timeout=8000), js_handler=_COPY_LINK)
-                with (
-                    ui.button(icon="download", color=None).props("flat round dense aria-haspopup=menu") as export,
-                    ui.menu(),
-                ):
-                    ui.menu_item(text("chat.as_markdown"), self._export_markdown).props("role=menuitem")
-                    ui.menu_item(text("chat.as_json"), self._export_json).props("role=menuitem")
-                export.props["aria-label"] = export.props["title"] = text("chat.export")
-
-    def _hello(self) -> None:
-        text = self._visitor.text
-        heading(text("chat.hello"), 2)
-        if not self._choices.all:
-            ui.label(text("chat.no_models")).props("role=alert")
-        elif self._visitor.may_write and not self._thread:
-            with ui.element("ul").classes("suggestions") as suggestions:
-                suggestions.props["aria-label"] = text("chat.suggestions")
-                for number in range(1, 5):
-                    said = text(f"chat.suggestion_{number}")
-                    with ui.element("li"):
-                        ui.button(said, on_click=partial(self._send, said, []), color=None).props("flat no-caps")
+    def _talk_with(self, key: str | None) -> None:
+        """Talk with this one from now on, and say so where nothing has been said yet."""
+        self._chosen = key or self._chosen
+        offered = self._visitor.may_write and not self._chat.thread
+        self._hello.clear()
+        with self._hello:
+            hello(self._visitor, self._choices.all.get(self._chosen), on_ask=self._send if offered else None)
 
     def _build_foot(self) -> None:
         """The field to write, or why there is none."""
@@ -147,90 +136,74 @@ class Talk:
         with self._foot:
             if not self._visitor.may_write:
                 ui.label(text("chat.viewer")).classes("quiet note")
-            elif self._thread and not self._threads.is_mine(self._thread):
+            elif self._chat.thread and not self._threads.is_mine(self._chat.thread):
                 with ui.element("div").classes("note"):
                     ui.label(text("chat.of_other")).classes("quiet")
                     primary(text("chat.continue"), self._copy)
             elif self._choices.all:
                 self._composer = Composer(
-                    self._visitor, on_send=self._send, on_stop=self._stop, max_file_bytes=_MAX_FILE
+                    self._visitor, on_send=self._send, on_stop=self._stop, max_file_bytes=_MAX_FILE, keep=True
                 )
 
-    def _actions(self) -> dict[str, list[dict[str, str]]]:
+    def _actions(self) -> dict[str, list[dict[str, Any]]]:
         text = self._visitor.text
         copy = {"name": "copy", "label": text("frame.copy"), "icon": "content_copy"}
         if not self._may_go_on():
             return {"user": [copy], "assistant": [copy]}
         again = {"name": "again", "label": text("chat.again"), "icon": "refresh"}
         edit = {"name": "edit", "label": text("chat.edit"), "icon": "edit"}
-        return {"user": [copy, edit], "assistant": [copy, again], "note": [again]}
+        ratings = [
+            {"name": name, "label": text(f"chat.{name}"), "icon": icon, "toggle": True}
+            for name, icon in _RATINGS.items()
+        ]
+        return {"user": [copy, edit], "assistant": [copy, again, *ratings], "note": [again]}
 
     def _may_go_on(self) -> bool:
-        return self._visitor.may_write and (not self._thread or self._threads.is_mine(self._thread))
+        return self._visitor.may_write and (not self._chat.thread or self._threads.is_mine(self._chat.thread))
 
     def _entitle(self) -> None:
         """Say everywhere which chat this is."""
-        self._tools.set_visibility(bool(self._thread))
-        if self._thread:
-            title = self._thread["metadata"].get(TITLE) or self._visitor.text("chat.title")
-            ui.page_title(f"{title} · Retinue")
-            self._side.mark(self._thread)
+        self._head.show(temporary=self._temporary is not None)
+        title = self._visitor.text("chat.temporary") if self._temporary else self._chat.title
+        ui.page_title(f"{title} · Retinue")
+        self._split.classes(add="temporary" if self._temporary else "", remove="" if self._temporary else "temporary")
+        if self._temporary and self._chat.thread:
+            self._temporary.follow(self._chat.id, ui.context.client)
+        elif self._chat.thread:
+            self._side.mark(self._chat.thread)
+
+    def _at_address(self) -> None:
+        """Let the browser's address be the chat's; one that is not kept has none."""
+        if not self._temporary:
+            ui.navigate.history.replace(f"/chat/{self._chat.id}")
+
+    def _keep_not(self, temporary: bool) -> None:
+        """Whether the chat that begins here is not kept."""
+        self._temporary = Temporary(self._visitor) if temporary else None
+        ui.navigate.history.replace("/?temporary=1" if temporary else "/")
+        self._entitle()
+
+    async def _bring_back(self) -> None:
+        """Let an archived chat stand in the list again."""
+        await self._threads.archive(self._chat.id, archived=False)
+        self._chat.thread = {
+            **await self._threads.get(self._chat.id),
+            "last_used_at": self._threads.used(self._chat.thread),
+        }
+        await self._side.refresh()
+        self._entitle()
 
     # What is there
 
-    async def _load(self, thread: str) -> None:
-        """Get a thread, its last messages and its branches."""
-        self._log = Log(self._visitor, thread)
-        if not thread:
-            return
-        self._thread, _ = await asyncio.gather(self._threads.get(thread), self._log.older())
-        self._thread["metadata"] = self._thread["metadata"] or {}
-        self._branches = []
-        if ROOT in self._thread["metadata"]:
-            self._branches, _ = await asyncio.gather(self._threads.branches(self._thread), self._log.whole())
-        self._first = max(0, len(self._log.messages) - PAGE)
-
-    async def _view(self, begin: int | None = None, end: int | None = None) -> list[dict[str, Any]]:
-        """Messages for the conversation: those from the first shown on, or these."""
-        first = self._first if begin is None else begin
-        some = self._log.messages[first:end]
-        self._names = await names_of(self._visitor, files_of(some), self._names)
-        marks = self._marks()
-        return [self._shown(one, marks.get(first + at)) for at, one in enumerate(some)]
-
-    def _shown(self, message: Message, branch: Mapping[str, int] | None = None) -> dict[str, Any]:
-        name = self._choices.all.get(self._choices.of(message.assistant_id or ""))
-        one = shown(self._visitor, message, self._names, name.name if name else "")
-        if message.status == "incomplete":
-            one |= {"note": self._visitor.text("chat.stopped")}
-        return {**one, "branch": dict(branch)} if branch else one
-
-    def _marks(self) -> dict[int, dict[str, int]]:
-        """Where branches part: by the number of a message, which of how many is shown."""
-        if not self._log.complete or not self._thread:
-            return {}
-        branches = {one["id"]: branch_of(one) for one in self._branches}
-        found: dict[int, dict[str, int]] = {}
-        for at, ways in partings(branches.values(), self._thread["id"]).items():
-            number = ways.index(chosen(branches, self._thread["id"], at)) + 1
-            found[at] = {"number": number, "count": len(ways)}
-        return found
-
-    def _has_older(self) -> bool:
-        return self._first > 0 or self._log.more
-
     async def _older(self) -> None:
         """Show older messages."""
-        if self._first == 0:
-            self._first = len(await self._log.older())
-        end, self._first = self._first, max(0, self._first - PAGE)
-        self._conversation.prepend(await self._view(self._first, end), more=self._has_older())
+        self._conversation.prepend(await self._chat.older(), more=self._chat.has_older)
 
     async def _open(self, thread: str) -> None:
         """Show another chat in this page."""
-        await self._load(thread)
-        self._conversation.show(await self._view(), more=self._has_older())
-        ui.navigate.history.replace(f"/chat/{thread}")
+        await self._chat.load(thread)
+        self._conversation.show(await self._chat.view(), more=self._chat.has_older)
+        self._at_address()
         self._entitle()
 
     # Asking
@@ -247,16 +220,13 @@ class Talk:
         self._conversation.add({**sending, "parts": [{"type": "text", "text": text}] if text else []})
         try:
             if files:
-                self._conversation.status(self._visitor.text("chat.uploading"))
+                self._conversation.status(self._visitor.text("conversation.uploading"))
             message = await self._say(text, files)
             said = True
-            self._log.put(message)
-            self._names = await names_of(self._visitor, files_of([message]), self._names)
-            self._conversation.replace(_SENDING, self._shown(message))
+            self._conversation.replace(_SENDING, await self._chat.put(message))
             await self._after(await self._answer())
-        except CannotSee:
-            blind = self._visitor.text("chat.cannot_see", name=name)
-            ui.notify(blind, type="warning", multi_line=True, timeout=10_000)
+        except CannotTake as why:
+            ui.notify(self._visitor.text(why.word, name=name), type="warning", multi_line=True, timeout=10_000)
         except openai.APIError as error:
             tell(self._visitor, error)
         finally:
@@ -270,25 +240,32 @@ class Talk:
         """Put a message into the thread, which is made if it is the first."""
         choice = self._choices.all[self._chosen]
         sees = bool(files) and await self._choices.sees(self._chosen)
-        made = await told(self._visitor, text, files, sees=sees, tools=choice.tools)
-        if not self._thread:
-            title = title_of(text) or title_of(", ".join(file.name for file in files))
-            self._thread = await self._threads.create(title, await self._choices.assistant(self._chosen))
-            self._log = Log(self._visitor, "")
-            ui.navigate.history.replace(f"/chat/{self._thread['id']}")
+        made = await told(self._visitor, text, files, sees=sees, tools=choice.tools, fixed=choice.is_gpt)
+        if not self._chat.thread:
+            self._first_words = title_of(text) or title_of(", ".join(file.name for file in files))
+            assistant, temporary = await self._choices.assistant(self._chosen), self._temporary is not None
+            self._chat.begin(await self._threads.create(self._first_words, assistant, temporary=temporary))
+            self._at_address()
             self._entitle()
+        elif self._threads.is_archived(self._chat.thread):
+            await self._bring_back()
+        if not self._temporary:
+            self._side.mark(self._chat.thread, used=True)
         await self._need(made.tools)
         return await self._post(made.content, made.attachments)
 
     async def _need(self, tools: set[str]) -> None:
         """Remember which tools the thread's files need."""
-        known = set(filter(None, self._thread["metadata"].get(_TOOLS, "").split(",")))
+        known = set(filter(None, self._chat.thread["metadata"].get(_TOOLS, "").split(",")))
         if tools - known:
-            await self._threads.note(self._thread, **{_TOOLS: ",".join(sorted(known | tools))})
+            await self._threads.note(self._chat.thread, **{_TOOLS: ",".join(sorted(known | tools))})
 
     async def _post(self, content: list[dict[str, Any]], attachments: list[dict[str, Any]]) -> Message:
         create: Any = self._visitor.client.beta.threads.messages.create
-        return await create(self._thread["id"], role="user", content=content, attachments=attachments or None)
+        message = await create(self._chat.id, role="user", content=content, attachments=attachments or None)
+        if self._temporary:
+            await self._temporary.note(self._chat.id, [message])
+        return message
 
     async def _answer(self) -> Run | None:
         """Have the thread's last message answered; returns the run, if there is one."""
@@ -297,10 +274,11 @@ class Talk:
         self._conversation.status(self._visitor.text("chat.thinking"))
         try:
             assistant = await self._choices.assistant(self._chosen)
-            await self._threads.note(self._thread, **{ASSISTANT: assistant})
-            needed = set(filter(None, self._thread["metadata"].get(_TOOLS, "").split(","))) - set(choice.tools)
-            tools = [*self._choices.tools(self._chosen), *({"type": one} for one in sorted(needed))] if needed else None
-            return await self._runs.start(self._conversation, self._thread["id"], assistant, choice.name, tools)
+            await self._threads.note(self._chat.thread, **{ASSISTANT: assistant})
+            needed = set(filter(None, self._chat.thread["metadata"].get(_TOOLS, "").split(","))) - set(choice.tools)
+            own, more = self._choices.tools(self._chosen), [{"type": one} for one in sorted(needed)]
+            tools = [*own, *more] if more and not choice.is_gpt else None
+            return await self._runs.start(self._conversation, self._chat.id, assistant, choice.name, tools)
         except openai.AuthenticationError:
             raise
         except openai.APIStatusError as error:
@@ -312,40 +290,88 @@ class Talk:
 
     async def _after(self, run: Run | None) -> None:
         """What is to be done when a run stands still."""
+        if self._temporary:
+            await self._temporary.note(self._chat.id, self._chat.log.messages)
+        elif run is not None and run.status == "completed" and self._first_words:
+            # The answer is there: nobody waits for the name.
+            with self._foot:
+                ui.timer(0, self._name, once=True)
         if run is not None and run.status == "requires_action":
-            self._asked.ask(run)
-        marks = self._marks()
+            await self._asked.ask(run)
+        if run is not None and run.status == "incomplete":
+            self._conversation.replace(f"end_{run.id}", self._unfinished(run))
+        marks = self._chat.marks()
         for at, mark in marks.items():
-            if at < len(self._log.messages) and self._log.messages[at].run_id:
-                message = self._log.messages[at]
-                self._conversation.replace(message.id, self._shown(message, mark))
+            if at < len(self._chat.log.messages) and self._chat.log.messages[at].run_id:
+                message = self._chat.log.messages[at]
+                self._conversation.replace(message.id, self._chat.shown(message, mark))
+
+    async def _name(self) -> None:
+        """Have the model that has answered first name the chat, unless a person has done so."""
+        words, self._first_words = self._first_words, ""
+        chat, choice = self._chat.thread, self._choices.all[self._chosen]
+        try:
+            if words and choice.model and await self._choices.names_chats(self._chosen):
+                title = await title_by(self._visitor, choice.model, self._chat.log.messages[:4])
+                if title and await self._threads.rename_from(chat, words, title) and chat["id"] == self._chat.id:
+                    self._entitle()
+        except openai.APIError:
+            # The chat is gone, perhaps; it has a name in any case.
+            return
+
+    def _unfinished(self, run: Run) -> dict[str, Any]:
+        """What is said of a run that did not complete; an answer that was cut off can be gone on with."""
+        cut = run.incomplete_details is not None and run.incomplete_details.reason == "max_completion_tokens"
+        go_on = {"name": "go_on", "label": self._visitor.text("chat.go_on"), "icon": "keyboard_double_arrow_right"}
+        return {**ended(self._visitor, run), "actions": [go_on] if cut and self._may_go_on() else []}
 
     def _heard(self, message: Message) -> None:
         """A message has come to its end."""
-        self._log.put(message)
+        self._chat.log.put(message)
 
     async def _stop(self) -> None:
         await self._runs.cancel()
         self._asked.hide()
 
+    async def _pressed(self, name: str) -> None:
+        """A key that does something anywhere."""
+        if name == "help":
+            show_keys(self._visitor)
+        elif name == "new":
+            ui.navigate.to("/")
+        elif name == "search":
+            self._side.focus()
+        elif name == "write" and self._composer:
+            self._composer.focus()
+        elif name == "stop" and self._runs.busy:
+            await self._stop()
+
     async def _submit(self, outputs: list[dict[str, str]]) -> None:
-        await self._busily(self._runs.submit(self._conversation, outputs, self._choices.all[self._chosen].name))
+        try:
+            await self._busily(self._runs.submit(self._conversation, outputs, self._choices.all[self._chosen].name))
+        except openai.APIStatusError as error:
+            # The run waits on: the person is asked again. The button that was pressed is gone by now.
+            with self._foot:
+                tell(self._visitor, error)
+            run = await self._runs.last(self._chat.id)
+            if run is not None and run.status == "requires_action":
+                await self._asked.ask(run)
 
     async def _resume(self) -> None:
         """Go on showing an answer that was under way when the page was opened, or say how the last one ended."""
-        run = await self._runs.last(self._thread["id"])
+        run = await self._runs.last(self._chat.id)
         if run is None or self._conversation.is_deleted:
             return
         name = self._choices.all.get(self._choices.of(run.assistant_id))
         if run.status in ACTIVE:
-            for message in self._log.messages:
+            for message in self._chat.log.messages:
                 if message.run_id == run.id:
                     self._conversation.drop(message.id)
             await self._busily(self._runs.join(self._conversation, run, name.name if name else ""))
         elif run.status == "requires_action" and self._may_go_on():
-            self._asked.ask(run)
+            await self._asked.ask(run)
         elif run.status in ("failed", "expired", "incomplete"):
-            self._conversation.add(ended(self._visitor, run))
+            self._conversation.add(self._unfinished(run))
 
     async def _busily(self, answer: Awaitable[Run | None]) -> None:
         """Wait for an answer while nothing can be sent."""
@@ -363,29 +389,47 @@ class Talk:
         """A button under a message."""
         if name == "copy" or self._runs.busy:
             return
-        self._first += len(await self._log.whole())
-        if not self._log.complete:
+        if name in _RATINGS:
+            await self._rate(message, name)
+            return
+        if name == "go_on":
+            await self._send(self._visitor.text("chat.go_on_said"), [])
+            return
+        if not await self._chat.whole():
             ui.notify(self._visitor.text("chat.too_long"), type="warning")
             return
-        at = self._log.number(message)
+        at = self._chat.log.number(message)
         if name in ("previous", "next"):
             await self._turn(at, 1 if name == "next" else -1)
         elif name == "again" and self._may_go_on():
             await self._again(at)
         elif name == "edit" and at >= 0:
-            ask_again(self._visitor, self._log.messages[at], lambda text: self._edit(at, text))
+            ask_again(self._visitor, self._chat.log.messages[at], lambda text: self._edit(at, text))
+
+    async def _rate(self, identifier: str, rating: str) -> None:
+        """Note what the reader thinks of an answer; the same again takes it back."""
+        at = self._chat.log.number(identifier)
+        if at < 0 or not self._may_go_on():
+            return
+        metadata = dict(self._chat.log.messages[at].metadata or {})
+        if metadata.pop(RATING, "") != rating:
+            metadata[RATING] = rating
+        update = self._visitor.client.beta.threads.messages.update
+        message = await update(identifier, thread_id=self._chat.id, metadata=metadata)
+        self._chat.log.put(message)
+        self._conversation.replace(identifier, self._chat.shown(message, self._chat.marks().get(at)))
 
     async def _turn(self, at: int, by: int) -> None:
         """Show the branch beside the one that is shown."""
-        branches = {one["id"]: branch_of(one) for one in self._branches}
-        ways = partings(branches.values(), self._thread["id"]).get(at, [])
-        number = ways.index(chosen(branches, self._thread["id"], at)) + by if ways else -1
+        tree = self._chat.tree
+        ways = partings(tree.values(), self._chat.id).get(at, [])
+        number = ways.index(chosen(tree, self._chat.id, at)) + by if ways else -1
         if 0 <= number < len(ways):
             await self._open(ways[number])
 
     async def _again(self, at: int) -> None:
         """Answer once more the question that stands before a message; a note stands behind the last one."""
-        messages = self._log.messages
+        messages = self._chat.log.messages
         at = len(messages) if at < 0 else at
         asked = next((number for number in range(at - 1, -1, -1) if messages[number].role == "user"), -1)
         if asked < 0:
@@ -396,38 +440,24 @@ class Talk:
 
     async def _edit(self, at: int, text: str) -> None:
         """Ask another question in the place of one, with the same files."""
-        old = self._log.messages[at]
+        old = self._chat.log.messages[at]
         content: list[dict[str, Any]] = [{"type": "text", "text": text}]
         content += [part.to_dict() for part in old.content if part.type != "text"]  # pyright: ignore[reportArgumentType]
         attachments: list[Any] = [one.to_dict() for one in old.attachments or []]
         await self._branch(at)
         message = await self._post(content, attachments)
-        self._log.put(message)
-        self._conversation.add(self._shown(message, self._marks().get(at)))
+        self._chat.log.put(message)
+        self._conversation.add(self._chat.shown(message, self._chat.marks().get(at)))
         await self._busily(self._answer())
 
     async def _branch(self, at: int) -> None:
         """Go on in a fork that has the first `at` messages."""
-        branches = {one["id"]: branch_of(one) for one in self._branches}
-        owner = owner_of(branches, self._thread["id"], at)
-        last = self._log.messages[at - 1].id if at else ""
-        fork = await self._threads.fork(self._thread, owner, at, last)
+        owner = owner_of(self._chat.tree, self._chat.id, at)
+        last = self._chat.log.messages[at - 1].id if at else ""
+        fork = await self._threads.fork(self._chat.thread, owner, at, last)
         await self._open(fork["id"])
 
     async def _copy(self) -> None:
         """Go on with somebody else's chat in a copy."""
-        copy = await self._threads.copy(self._thread)
+        copy = await self._threads.copy(self._chat.thread)
         ui.navigate.to(f"/chat/{copy['id']}")
-
-    # Export
-
-    async def _export_markdown(self) -> None:
-        self._first += len(await self._log.whole())
-        title = self._thread["metadata"].get(TITLE) or self._visitor.text("chat.title")
-        text = as_markdown(title, await self._view(0))
-        ui.download.content(text.encode(), file_name(title, "md"), "text/markdown")
-
-    async def _export_json(self) -> None:
-        title = self._thread["metadata"].get(TITLE) or self._visitor.text("chat.title")
-        lines = await as_json_lines(self._visitor, self._thread["id"])
-        ui.download.content(lines, file_name(title, "jsonl"), "application/jsonl")

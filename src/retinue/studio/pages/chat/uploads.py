@@ -7,18 +7,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...elements.composer import Chosen
+from ...elements.attaching import PICTURES, Chosen
 from ...visitor import Visitor
 
-#: Media types of pictures that models take.
-PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 SEARCH, CODE = "file_search", "code_interpreter"
 #: Endings of files that are worked with rather than read.
 _DATA = ("csv", "tsv", "xlsx", "xls", "ods", "parquet", "sqlite", "db", "zip", "tar", "gz", "npy", "wav", "mp3")
 
 
-class CannotSee(Exception):
-    """A picture for a model that sees none."""
+class CannotTake(Exception):
+    """A file that whoever answers can do nothing with; nothing was uploaded."""
+
+    def __init__(self, word: str) -> None:
+        """`word`: the key of the words that say so; they have a place for a `name`."""
+        super().__init__(word)
+        self.word = word
 
 
 @dataclass(slots=True)
@@ -39,7 +42,9 @@ def tool_for(file: Chosen, tools: Collection[str]) -> str:
     return other if other in tools and best not in tools and not (pictured and other == SEARCH) else best
 
 
-async def told(visitor: Visitor, text: str, files: Sequence[Chosen], *, sees: bool, tools: Collection[str]) -> Told:
+async def told(
+    visitor: Visitor, text: str, files: Sequence[Chosen], *, sees: bool, tools: Collection[str], fixed: bool = False
+) -> Told:
     """Upload files, and say what the message is made of.
 
     Args:
@@ -48,13 +53,17 @@ async def told(visitor: Visitor, text: str, files: Sequence[Chosen], *, sees: bo
         files: what goes with it.
         sees: whether the model is shown pictures.
         tools: types of the tools that the assistant has.
+        fixed: whether it can have no others.
 
     Raises:
-        CannotSee: there is a picture, and nothing that could be done with it. Nothing was uploaded.
+        CannotTake: there is a picture and nothing that could be done with it, or a file that no tool reads.
         openai.APIError: the server took a file not.
     """
     if not sees and CODE not in tools and any(file.kind in PICTURES for file in files):
-        raise CannotSee
+        raise CannotTake("chat.cannot_see")
+    read = [file for file in files if not (sees and file.kind in PICTURES)]
+    if fixed and any(tool_for(file, tools) not in tools for file in read):
+        raise CannotTake("chat.cannot_read")
     made = Told()
     if text.strip():
         made.content.append({"type": "text", "text": text})

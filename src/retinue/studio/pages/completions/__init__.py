@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import openai
@@ -12,6 +12,7 @@ from nicegui import background_tasks, ui
 
 from ...elements.code import Code
 from ...elements.controls import focus, heading, plain, primary, symbol
+from ...elements.dialogs import closing, dialog
 from ...frame import Page
 from ...visitor import Visitor
 from .choice import Choice
@@ -20,7 +21,8 @@ from .kept import remember, remembered
 from .messages import Messages
 from .pane import Pane
 from .parameters import Parameters
-from .request import Unclear, body
+from .prices import Price, prices
+from .request import Unclear, body, cut_short
 
 #: Models side by side.
 _MOST_MODELS = 4
@@ -39,9 +41,20 @@ _ENCODING = "o200k_base"
 class _Playground:
     """The page."""
 
-    def __init__(self, visitor: Visitor, models: dict[str, int | None], usual: str, base_url: str) -> None:
-        """`models`: how many tokens each takes; `usual`: the one to begin with; `base_url`: of the API, for code."""
+    def __init__(
+        self, visitor: Visitor, models: dict[str, int | None], usual: str, base_url: str, costs: Mapping[str, Price]
+    ) -> None:
+        """What the page shows.
+
+        Args:
+            visitor: who asks.
+            models: how many tokens each takes, by name.
+            usual: the model to begin with.
+            base_url: of the API, for code.
+            costs: prices that are known, by names of models.
+        """
         self._visitor, self._models, self._usual, self._base_url = visitor, models, usual, base_url
+        self._prices = costs
         self._panes: list[Pane] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._restoring = True
@@ -130,6 +143,7 @@ class _Playground:
                 self._visitor,
                 list(self._models),
                 model,
+                prices=self._prices,
                 on_change=self._changed,
                 on_remove=self._remove_pane,
                 on_use=self._use,
@@ -197,8 +211,7 @@ class _Playground:
             ui.notify(text(error.key, **error.values), type="warning")
             return
         names = list(dict.fromkeys(pane.model for pane in self._panes))
-        with ui.dialog() as dialog, ui.card().classes("code-dialog"):
-            heading(text("completions.code"), 2)
+        with dialog(text("completions.code"), wide=True) as made:
             with ui.element("div").classes("code-choice"):
                 language = ui.select(LANGUAGES, value="python", label=text("completions.language")).props("dense")
                 model = ui.select(names, value=names[0], label=text("completions.model")).props("dense")
@@ -208,15 +221,16 @@ class _Playground:
             def show() -> None:
                 box.clear()
                 with box:
-                    shown = code(language.value, self._body(model.value), self._base_url)
+                    whole = self._body(model.value)
+                    shown = code(language.value, short := cut_short(whole), self._base_url)
+                    if short != whole:
+                        ui.label(text("completions.cut_short")).classes("quiet")
                     Code(self._visitor, shown, HIGHLIGHTED[language.value])
 
             show()
             language.on_value_change(show)
             model.on_value_change(show)
-            plain(text("frame.close"), dialog.close)
-        dialog.on("hide", lambda: (dialog.delete(), focus(self._code)))
-        dialog.open()
+            closing(self._visitor, made)
 
     # What changes: tokens are counted, and the tab remembers
 
@@ -229,22 +243,31 @@ class _Playground:
             return
         with self._grid:
             remember(
+                self._visitor,
                 {
                     "models": [pane.model for pane in self._panes],
                     "messages": self._messages.items,
                     "parameters": self._parameters.values,
                     "answers": [pane.kept() for pane in self._panes],
-                }
+                },
             )
-            await asyncio.gather(*(self._count(pane) for pane in [*self._panes]))
+            await asyncio.gather(*(self._count(model) for model in {pane.model for pane in self._panes}))
 
-    async def _count(self, pane: Pane) -> None:
-        """Say how many tokens the prompt has; where that cannot be told, nothing is said."""
+    async def _count(self, model: str) -> None:
+        """Say how many tokens a model's prompt has; where that cannot be told, nothing is said."""
+        told = await self._tokens(model)
+        for pane in self._panes:
+            if pane.model == model:
+                pane.count(told)
+
+    async def _tokens(self, model: str) -> str:
+        # What is no text cannot be counted: see `/v1/tokenize`.
+        if any(one["role"] == "user" and one.get("files") for one in self._messages.items):
+            return ""
         try:
-            request = self._body(pane.model)
+            request = self._body(model)
         except Unclear:
-            pane.count("")
-            return
+            return ""
         try:
             try:
                 told = await self._visitor.post("/tokenize", request)
@@ -253,16 +276,15 @@ class _Playground:
                     raise
                 told = {**await self._visitor.post("/tokenize", {**request, "encoding": _ENCODING}), "estimate": True}
         except openai.APIError:
-            pane.count("")
-            return
-        most = self._models.get(pane.model)
+            return ""
+        most = self._models.get(model)
         about = "≈ " if told["estimate"] else ""
         key = "completions.prompt_of" if most else "completions.prompt"
-        pane.count(self._visitor.text(key, count=f"{about}{told['total_tokens']:,}", most=f"{most or 0:,}"))
+        return self._visitor.text(key, count=f"{about}{told['total_tokens']:,}", most=f"{most or 0:,}")
 
     async def _restore(self) -> None:
         """Show what the tab remembers."""
-        state = await remembered()
+        state = await remembered(self._visitor)
         if state is None:
             return
         self._restoring = True
@@ -305,7 +327,7 @@ async def _build(visitor: Visitor, request: Request) -> None:
         usual = ((await visitor.client.models.retrieve("default")).model_extra or {})["retinue"]["serves"]
     except openai.NotFoundError:
         usual = next(iter(models), "default")
-    _Playground(visitor, models, usual, f"{str(request.base_url).rstrip('/')}/v1")
+    _Playground(visitor, models, usual, f"{str(request.base_url).rstrip('/')}/v1", await prices(visitor))
 
 
 PAGES = (Page("/playground/chat", "completions.title", _build, icon="forum", group="build", fills=True),)

@@ -9,10 +9,13 @@ from nicegui import ui
 
 from ...elements.controls import focus, plain, symbol
 from ...visitor import Visitor
+from .attachments import Attachments
 from .request import ROLES
 
 #: Characters of one message.
 _MOST = 200_000
+#: Fields of a message that say something.
+_SAYING = ("content", "tool_calls", "files")
 #: Messages that can be written here; a request may have more.
 _MOST_MESSAGES = 200
 
@@ -47,7 +50,7 @@ class Messages:
         Empty messages at the end give way to them.
         """
         kept = list(self.items)
-        while kept and kept[-1]["role"] != "tool" and not (kept[-1].get("content") or kept[-1].get("tool_calls")):
+        while kept and kept[-1]["role"] != "tool" and not any(kept[-1].get(one) for one in _SAYING):
             kept.pop()
         first = next((at for at, one in enumerate(items) if one["role"] == "tool"), None)
         behind = [*items] if first is not None else [*items, {"role": "user", "content": ""}]
@@ -69,22 +72,27 @@ class Messages:
 
     def _row(self, at: int, item: dict[str, Any]) -> None:
         text = self._visitor.text
-        number = {"number": at + 1}
+        number, files = {"number": at + 1}, None
         with ui.element("div").classes("said").props("role=group") as row:
             row.props["aria-label"] = text("completions.message", **number)
             role = ui.select({one: text(f"completions.{one}") for one in ROLES}, value=item["role"])
             role.props("dense borderless options-dense").classes("role")
             role.props["aria-label"] = text("completions.role", **number)
             role.on_value_change(lambda event: self._change_role(at, event.value))
-            with ui.element("div").classes("words"):
+            with ui.element("div").classes("words") as words:
                 self._fields.append(self._field(item, text("completions.content", **number), text))
+                if item["role"] == "user":
+                    files = Attachments(self._visitor, item, at + 1, self._on_change)
                 if item["role"] == "tool":
                     self._call_id(item)
                 if item["role"] == "assistant" and item.get("tool_calls"):
                     for call in item["tool_calls"]:
                         of, called = text("completions.call"), call["function"]
                         ui.label(f"{of} {called['name']}({called['arguments']}) · {call['id']}").classes("mono called")
-            symbol("close", text("completions.remove", **number), lambda: self._remove(at)).props("size=sm")
+            with ui.element("div").classes("said-buttons"):
+                if files:
+                    files.offer(words)
+                symbol("close", text("completions.remove", **number), lambda: self._remove(at)).props("size=sm")
 
     def _field(self, item: dict[str, Any], label: str, text: Callable[[str], str]) -> ui.textarea:
         hint = text(f"completions.say_{item['role']}")

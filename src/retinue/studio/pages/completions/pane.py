@@ -12,12 +12,14 @@ import openai
 from nicegui import ui
 from openai.types import CompletionUsage
 
+from ...elements.amounts import money
 from ...elements.answer import Answer
 from ...elements.controls import plain, symbol
 from ...elements.tokens import Tokens
 from ...frame import message_of
 from ...visitor import Visitor
 from .choice import SHADES, Choice, shaded
+from .prices import Price
 
 #: Tokens whose probabilities are shown.
 _MOST_SHADED = 4000
@@ -32,6 +34,7 @@ class Pane:
         models: Sequence[str],
         model: str,
         *,
+        prices: Mapping[str, Price],
         on_change: Callable[[], Any],
         on_remove: Callable[[Pane], Any],
         on_use: Callable[[Choice], Any],
@@ -42,12 +45,13 @@ class Pane:
             visitor: who asks.
             models: names that can be chosen.
             model: the one that is.
+            prices: those that are known, by the names of models.
             on_change: another model was chosen, or an answer has come.
             on_remove: the pane is to go.
             on_use: an answer is to become part of the conversation.
         """
         self._visitor, self._on_change, self._on_use = visitor, on_change, on_use
-        self.model = model
+        self.model, self._prices = model, prices
         self.choices: list[Choice] = []
         self._answers: list[Answer] = []
         #: What is said below the answers: numbers, or why there is none.
@@ -238,6 +242,8 @@ class Pane:
                 parts.append(text("completions.cached", count=details.cached_tokens))
             if (thought := usage.completion_tokens_details) and thought.reasoning_tokens:
                 parts.append(text("completions.reasoned", count=thought.reasoning_tokens))
+            if price := self._prices.get(self.model):
+                parts.append(text("completions.cost", cost=money({"value": price.of(usage)})))
         if served and served != self.model:
             parts.append(served)
         return " · ".join(parts)

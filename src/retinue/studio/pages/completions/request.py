@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from ...elements.attaching import PICTURES
+
 #: How a parameter is set.
 Kind = Literal["number", "integer", "choice", "flag", "text", "lines", "json"]
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -59,6 +61,8 @@ _TOOLS = """[
   }
 ]"""
 _FLAG = ("true", "false")
+#: Characters that `cut_short` leaves of data.
+_DATA_SHOWN = 48
 
 #: Everything that the official clients take, apart from what the page itself is about (model, messages, stream).
 PARAMETERS: Sequence[Parameter] = (
@@ -119,8 +123,9 @@ def body(model: str, messages: Sequence[Mapping[str, Any]], parameters: Mapping[
 
     Args:
         model: who is asked.
-        messages: ``role`` and ``content``; ``tool_calls`` of assistants, ``tool_call_id`` of tools. Messages that say
-            nothing are left out.
+        messages: ``role`` and ``content``; ``tool_calls`` of assistants, ``tool_call_id`` of tools, ``files`` of users
+            (``name``, ``kind`` and ``data``, an address that begins with ``data:``). Messages that say nothing are
+            left out.
         parameters: by name, as the fields have them; None and "" are not set.
 
     Raises:
@@ -153,7 +158,28 @@ def _sent(message: Mapping[str, Any]) -> dict[str, Any] | None:
     calls = message.get("tool_calls") if role == "assistant" else None
     if calls:
         return {"role": role, "content": content or None, "tool_calls": calls}
+    if role == "user" and (files := message.get("files")):
+        text = [{"type": "text", "text": content}] if content else []
+        return {"role": role, "content": [*text, *(_part(one) for one in files)]}
     return {"role": role, "content": content} if content else None
+
+
+def _part(file: Mapping[str, str]) -> dict[str, Any]:
+    """A file or a picture as a part of a message."""
+    if file["kind"] in PICTURES:
+        return {"type": "image_url", "image_url": {"url": file["data"]}}
+    return {"type": "file", "file": {"filename": file["name"], "file_data": file["data"]}}
+
+
+def cut_short(value: Any) -> Any:
+    """The same with the data of pictures and files cut short, to be read by people."""
+    if isinstance(value, str):
+        return f"{value[:_DATA_SHOWN]}…" if value.startswith("data:") and len(value) > _DATA_SHOWN else value
+    if isinstance(value, list):
+        return [cut_short(one) for one in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {name: cut_short(one) for name, one in cast("dict[str, Any]", value).items()}
+    return value
 
 
 def read(parameter: Parameter, raw: Any) -> Any:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from nicegui import ui
 
+from ...asking import assistant_name, each
+from ...elements.amounts import duration, money
 from ...elements.controls import plain
+from ...elements.dialogs import working
 from ...elements.log_table import LogTable
 from ...visitor import Visitor
-from ..runs.found import TONES, Json, duration, ended_at, money, run_page, seconds
+from ..runs.found import TONES, Json, ended_at, run_page, seconds
 
 #: Rows that are asked for at once.
 _ROWS = 50
@@ -23,7 +28,7 @@ _STATUSES = (
 )
 
 
-class _List:
+class LogList:
     """A list that grows."""
 
     #: Where the API has it; keys of what is said of it.
@@ -31,8 +36,12 @@ class _List:
 
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
+        #: How often it was asked for anew: what was asked for before that is not shown any more.
+        self._asked = 0
         self._after: str | None = None
-        self._filters: dict[str, str | None] = {}
+        #: The first of the list, when it was last asked for.
+        self._newest = ""
+        self._filters: dict[str, str | int | None] = {}
 
     async def build(self) -> None:
         """Show it in the current slot."""
@@ -49,30 +58,36 @@ class _List:
 
     async def _show(self) -> None:
         """Show the beginning of the list, as it is chosen."""
-        self._after = None
-        rows, more = await self._next()
+        self._asked += 1
+        asked = self._asked
+        page = await self._page()
+        if asked != self._asked:
+            return
+        self._after, self._newest = page["last_id"], page["first_id"]
         self._place.clear()
         with self._place:
-            if not rows:
+            if not page["data"]:
                 ui.label(self._visitor.text(self.empty)).classes("empty").props("role=status")
                 return
-            caption = self._visitor.text(self.caption)
+            caption, rows = self._visitor.text(self.caption), [self.row(one) for one in page["data"]]
             self._table = LogTable(self.columns(), rows, caption=caption, language=self._visitor.language)
             self._more = plain(self._visitor.text("logs.more"), self._show_more)
-            self._more.set_visibility(more)
+            self._more.set_visibility(page["has_more"])
 
     async def _show_more(self) -> None:
-        rows, more = await self._next()
-        self._table.add(rows)
-        self._more.set_visibility(more)
+        asked = self._asked
+        with working(self._more):
+            page = await self._page(self._after)
+        if asked == self._asked:
+            self._after = page["last_id"]
+            self._table.add([self.row(one) for one in page["data"]])
+            self._more.set_visibility(page["has_more"])
 
-    async def _next(self) -> tuple[list[dict[str, Any]], bool]:
-        page = await self._visitor.get(self.path, limit=_ROWS, order="desc", after=self._after, **self._filters)
-        self._after = page["last_id"]
-        return [self.row(one) for one in page["data"]], page["has_more"]
+    async def _page(self, after: str | None = None) -> Json:
+        return await self._visitor.get(self.path, limit=_ROWS, order="desc", after=after, **self._filters)
 
 
-class Runs(_List):
+class Runs(LogList):
     """All runs, of which those of a status, an assistant or a model can be chosen."""
 
     path, caption, empty = "/runs", "logs.runs", "logs.no_runs"
@@ -84,8 +99,9 @@ class Runs(_List):
 
     async def build(self) -> None:
         """Show it in the current slot, with what to choose from."""
-        assistants = await self._visitor.get("/assistants", limit=100, order="desc")
-        models = await self._visitor.get("/models")
+        assistants, models = await asyncio.gather(
+            self._visitor.get("/assistants", limit=100, order="desc"), self._visitor.get("/models")
+        )
         self._names = {one["id"]: one["name"] or one["id"] for one in assistants["data"]}
         names = sorted(one["id"] for one in models["data"] if "chat" in one["retinue"]["capabilities"])
         text = self._visitor.text
@@ -94,6 +110,13 @@ class Runs(_List):
             self._choose("assistant_id", text("runs.assistant"), self._names, "assistants")
             self._choose("model", text("runs.model"), {name: name for name in names}, "models")
         await super().build()
+
+    async def _page(self, after: str | None = None) -> Json:
+        """GPTs, and what is older than the list of assistants goes back, are asked for."""
+        page = await super()._page(after)
+        unknown = sorted({one["assistant_id"] for one in page["data"]} - set(self._names))
+        self._names |= zip(unknown, await each(partial(assistant_name, self._visitor), unknown), strict=True)
+        return page
 
     def _choose(self, field: str, label: str, options: dict[str, str], every: str) -> None:
         async def chosen(value: str) -> None:
@@ -134,7 +157,7 @@ class Runs(_List):
         }
 
 
-class Completions(_List):
+class Completions(LogList):
     """The stored chat completions."""
 
     path, caption, empty = "/chat/completions", "logs.completions", "logs.no_completions"

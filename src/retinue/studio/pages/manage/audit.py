@@ -11,7 +11,7 @@ from nicegui import ui
 
 from ...elements.code import Code
 from ...elements.controls import heading, plain
-from ...elements.dialogs import dialog, working
+from ...elements.dialogs import closing, dialog, working
 from ...elements.rows import Rows
 from ...visitor import Visitor
 from ...words.audit import WORDS
@@ -21,6 +21,7 @@ from .common import ORGANIZATION, Json, page, projects_of, written
 _TYPES = (
     *("api_key.created", "api_key.updated", "api_key.deleted"),
     *("user.added", "user.updated", "user.deleted", "invite.sent", "invite.accepted", "invite.deleted"),
+    *("group.created", "group.updated", "group.deleted", "group.member_added", "group.member_removed"),
     *("role.assignment.created", "role.assignment.deleted"),
     *("login.succeeded", "login.failed", "logout.succeeded", "password.updated"),
     *("project.created", "project.updated", "project.archived", "organization.updated"),
@@ -30,6 +31,9 @@ _TYPES = (
     *("connection.created", "connection.updated", "connection.deleted"),
     *("webhook_endpoint.created", "webhook_endpoint.updated", "webhook_endpoint.deleted"),
     *("webhook_endpoint.secret_rotated", "import.created", "export.created"),
+    *("gpt.created", "gpt.updated", "gpt.published", "gpt.deleted"),
+    *("gpt.moderated", "gpt.review_deleted", "gpt.report_resolved", "gpt_link.created", "gpt_link.deleted"),
+    *("thread_share.created", "thread_share.deleted"),
 )
 #: Entries at a time.
 _AT_ONCE = 50
@@ -116,8 +120,7 @@ class _Log:
         def opened() -> None:
             with dialog(what) as made:
                 Code(self._visitor, json.dumps(entry, indent=2, ensure_ascii=False), "json")
-                with ui.element("div").classes("ends"):
-                    plain(self._visitor.text("frame.close"), made.close)
+                closing(self._visitor, made)
 
         return opened
 

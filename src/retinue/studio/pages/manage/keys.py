@@ -17,7 +17,8 @@ from .common import ORGANIZATION, PROJECTS, Json, choose_project, every, filled,
 #: What keys may be made for, one by one: what paths begin with.
 _RESOURCES = (
     *("assistants", "chat", "completions", "connections", "embeddings", "export", "files", "images"),
-    *("models", "moderations", "rerank", "threads", "tokenize", "uploads", "vector_stores", "webhook_endpoints"),
+    *("models", "moderations", "request_logs", "rerank", "threads", "tokenize", "uploads", "vector_stores"),
+    "webhook_endpoints",
 )
 _DAYS = (0, 7, 30, 90, 365)
 _LEVELS = {"admin": "everything", "write": "write", "read": "read"}

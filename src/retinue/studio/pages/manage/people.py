@@ -10,17 +10,17 @@ import openai
 from nicegui import ui
 from nicegui.events import ValueChangeEventArguments
 
+from ...asking import each
 from ...elements.controls import heading, plain, primary
-from ...elements.dialogs import dialog, form, question, shown_once
+from ...elements.dialogs import closing, dialog, form, question, shown_once
 from ...elements.rows import Row, Rows
 from ...visitor import Visitor
 from .common import ORGANIZATION, PROJECTS, Json, every, filled, page, projects_of, say_if_cut, written
 from .erasing import Erasing
+from .groups import Groups
 
 _ROLES = ("owner", "reader")
 _PROJECT_ROLES = ("owner", "member", "viewer")
-#: Projects that are asked at once for a person's role.
-_AT_ONCE = 10
 
 
 class _People:
@@ -35,13 +35,15 @@ class _People:
         self._people = ui.element("section")
         heading(text("people.invites"), 2)
         self._invites = ui.element("section")
+        self._groups = Groups(visitor)
         self._erasing = Erasing(visitor, projects)
 
     async def show(self) -> None:
         """Show what is there now."""
-        people, invites, _ = await asyncio.gather(
+        people, invites, *_ = await asyncio.gather(
             every(self._visitor, f"{ORGANIZATION}/users"),
             every(self._visitor, f"{ORGANIZATION}/invites"),
+            self._groups.show(),
             self._erasing.show(),
         )
         self._show_people(people)
@@ -125,24 +127,20 @@ class _People:
                         label=name,
                         on_change=self._letting(person["id"], project, roles),
                     ).props("outlined dense")
-                with ui.element("div").classes("ends"):
-                    plain(text("frame.close"), made.close)
+                closing(self._visitor, made)
 
         return opened
 
     async def _roles(self, person: str) -> dict[str, str]:
         """The person's role in each project, "" where there is none."""
-        turns = asyncio.Semaphore(_AT_ONCE)
 
         async def role(project: str) -> str:
-            async with turns:
-                try:
-                    return (await self._visitor.get(f"{PROJECTS}/{project}/users/{person}"))["role"]
-                except openai.NotFoundError:
-                    return ""
+            try:
+                return (await self._visitor.get(f"{PROJECTS}/{project}/users/{person}"))["role"]
+            except openai.NotFoundError:
+                return ""
 
-        found = await asyncio.gather(*map(role, self._projects))
-        return dict(zip(self._projects, found, strict=True))
+        return dict(zip(self._projects, await each(role, self._projects), strict=True))
 
     def _letting(
         self, person: str, project: str, roles: dict[str, str]

@@ -12,7 +12,7 @@ from ...visitor import Visitor
 from .common import PROJECTS
 from .numbers import Numbers
 
-_RULES = {name: name for name in ("thread_idle_days", "file_days", "completion_days")}
+_RULES = {name: name for name in ("thread_idle_days", "file_days", "completion_days", "agent_days")}
 
 
 async def show_retention(visitor: Visitor, project: str, place: ui.element) -> None:

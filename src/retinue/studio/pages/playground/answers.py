@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
 from openai.types.beta.threads import RequiredActionFunctionToolCall
 
-from ...elements.code import Code
+from ...elements.code import Code, pretty
 from ...elements.controls import heading, primary
 from ...visitor import Visitor
 
@@ -46,7 +45,7 @@ class Answers:
 
     def _output(self, call: RequiredActionFunctionToolCall) -> Callable[[], str | None]:
         ui.label(self._visitor.text("playground.called", name=call.function.name))
-        Code(self._visitor, _pretty(call.function.arguments), "json")
+        Code(self._visitor, pretty(call.function.arguments), "json")
         field = ui.textarea(self._visitor.text("playground.output", name=call.function.name))
         field.props("outlined autogrow dense input-class=mono maxlength=1000000").classes("wide")
         return lambda: field.value or ""
@@ -55,7 +54,7 @@ class Answers:
         text = self._visitor.text
         ui.label(text("playground.asks", name=consent["name"]))
         ui.label(consent["reason"]).classes("reason")
-        Code(self._visitor, _pretty(consent["arguments"]), "json")
+        Code(self._visitor, pretty(consent["arguments"]), "json")
         address = consent.get("authorize_url") or ""
         if address.startswith(("https://", "http://")):
             ui.link(text("playground.sign_in_first"), address, new_tab=True).props('rel="noopener noreferrer"')
@@ -84,11 +83,3 @@ class Answers:
         finally:
             if not self._button.is_deleted:
                 self._button.enable()
-
-
-def _pretty(arguments: str) -> str:
-    """Arguments as people read them; as they are where they are no JSON."""
-    try:
-        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return arguments

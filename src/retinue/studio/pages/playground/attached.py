@@ -9,12 +9,10 @@ from typing import Any
 
 from nicegui import ui
 
-from ...elements.composer import Chosen
+from ...elements.attaching import PICTURES, Chosen
 from ...visitor import Visitor
 from .draft import Draft
 
-#: Pictures that models are shown; others are files.
-_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 #: Files that code reads better than a search does.
 _FOR_CODE = (".csv", ".tsv", ".xlsx", ".xls", ".json", ".parquet", ".zip", ".png", ".jpg", ".py")
 
@@ -43,7 +41,7 @@ async def attach(visitor: Visitor, draft: Draft, files: Sequence[Chosen]) -> Att
     """
     attached = Attached()
     for file in files:
-        picture = file.kind in _PICTURES
+        picture = file.kind in PICTURES
         made = await visitor.client.files.create(
             file=(file.name, file.data, file.kind or "application/octet-stream"),
             purpose="vision" if picture else "assistants",

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from ...visitor import Visitor
-from .history import History, difference, picked
+from .history import FIELDS, History
 
 Saving = Literal["saving", "saved", "wrong"]
 
@@ -16,11 +17,11 @@ Saving = Literal["saving", "saved", "wrong"]
 class Draft:
     """An assistant and its versions."""
 
-    def __init__(self, visitor: Visitor, assistant: Mapping[str, Any]) -> None:
-        """`assistant`: as the API shows it."""
+    def __init__(self, visitor: Visitor, assistant: Mapping[str, Any], fields: Sequence[str] = FIELDS) -> None:
+        """`assistant`: as the API shows it; `fields`: what of it people change."""
         self._visitor = visitor
         self.id: str = assistant["id"]
-        self.history = History(assistant)
+        self.history = History(assistant, fields)
         #: Told how saving goes.
         self.listeners: list[Callable[[Saving], Any]] = []
         self._lock = asyncio.Lock()
@@ -35,6 +36,16 @@ class Draft:
         """What the assistant is called; "" if nothing."""
         return self.state["name"] or ""
 
+    @property
+    def hidden(self) -> bool:
+        """Whether it is protected, and the visitor is not told what it is made of."""
+        return bool(self.state["protected"]) and not self._visitor.sees_protected
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the visitor may change it."""
+        return self._visitor.may_write and not self.hidden
+
     async def change(self, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
         """Save a change.
 
@@ -45,8 +56,8 @@ class Draft:
             openai.APIError: it was not saved.
         """
         async with self._lock:
-            wanted = {**self.state, **change(picked(self.state))}
-            if changes := difference(self.state, wanted):
+            wanted = {**self.state, **change(dict(copy.deepcopy(self.state)))}
+            if changes := self.history.difference(wanted):
                 self.history.saved(await self._save(changes))
                 self._tell("saved")
 
@@ -64,11 +75,19 @@ class Draft:
             openai.APIError: it was not saved.
         """
         async with self._lock:
-            if 0 <= at < len(self.history.versions):
-                if changes := self.history.to(at):
-                    await self._save(changes)
-                self.history.at = at
-                self._tell("saved")
+            await self._hold(at)
+
+    async def step(self, by: int) -> None:
+        """As `go`, so many versions later, or earlier where it is negative: from what holds once all is saved."""
+        async with self._lock:
+            await self._hold(self.history.at + by)
+
+    async def _hold(self, at: int) -> None:
+        if 0 <= at < len(self.history.versions):
+            if changes := self.history.to(at):
+                await self._save(changes)
+            self.history.at = at
+            self._tell("saved")
 
     def _tell(self, how: Saving) -> None:
         for told in self.listeners:
@@ -78,8 +97,14 @@ class Draft:
         self._tell("saving")
         assistants: Any = self._visitor.client.beta.assistants
         try:
-            saved = await assistants.update(self.id, **changes)
+            saved = await assistants.update(self.id, **sent(changes))
         except Exception:
             self._tell("wrong")
             raise
-        return saved.to_dict()
+        return saved.to_dict(warnings=False)
+
+
+def sent(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of an assistant as the client's methods take them: it does not know ours."""
+    own = {name: value for name, value in fields.items() if name == "protected"}
+    return {**{name: value for name, value in fields.items() if name not in own}, "extra_body": own}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,11 @@ FIELDS = (
     "temperature",
     "top_p",
     "response_format",
+    "metadata",
+    "protected",
 )
+#: What the API leaves out where it is so.
+_USUAL: Mapping[str, Any] = {"protected": False}
 #: Versions that are kept.
 _MOST = 200
 
@@ -31,16 +35,17 @@ class Version:
     at: datetime
     #: The fields that differ from the version before; none in the first.
     changed: tuple[str, ...]
-    #: All of `FIELDS`.
+    #: All fields that are kept.
     state: Mapping[str, Any]
 
 
 class History:
     """Versions, oldest first, and which of them holds now."""
 
-    def __init__(self, state: Mapping[str, Any]) -> None:
-        """`state`: the assistant, of which `FIELDS` are kept."""
-        self.versions = [Version(datetime.now(UTC), (), picked(state))]
+    def __init__(self, state: Mapping[str, Any], fields: Sequence[str] = FIELDS) -> None:
+        """`state`: the assistant, or something else, of which `fields` are kept."""
+        self._fields = fields
+        self.versions = [Version(datetime.now(UTC), (), picked(state, fields))]
         self.at = 0
 
     @property
@@ -50,10 +55,11 @@ class History:
 
     def saved(self, state: Mapping[str, Any]) -> None:
         """Note what was saved; versions that were undone before are gone then."""
-        changed = tuple(difference(self.state, state))
+        now = picked(state, self._fields)
+        changed = tuple(self.difference(now))
         if changed:
             kept = self.versions[: self.at + 1][-_MOST + 1 :]
-            self.versions = [*kept, Version(datetime.now(UTC), changed, picked(state))]
+            self.versions = [*kept, Version(datetime.now(UTC), changed, now)]
             self.at = len(self.versions) - 1
 
     def to(self, at: int) -> dict[str, Any]:
@@ -67,14 +73,13 @@ class History:
         """
         if not 0 <= at < len(self.versions):
             raise IndexError(at)
-        return difference(self.state, self.versions[at].state)
+        return self.difference(self.versions[at].state)
+
+    def difference(self, after: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields in which something differs from what holds now, as it has them."""
+        return {field: after.get(field) for field in self._fields if self.state.get(field) != after.get(field)}
 
 
-def picked(state: Mapping[str, Any]) -> dict[str, Any]:
-    """`FIELDS` of an assistant, as a copy."""
-    return {field: copy.deepcopy(state.get(field)) for field in FIELDS}
-
-
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that differ, as they are afterwards."""
-    return {field: after.get(field) for field in FIELDS if before.get(field) != after.get(field)}
+def picked(state: Mapping[str, Any], fields: Sequence[str] = FIELDS) -> dict[str, Any]:
+    """Fields of an assistant, as a copy."""
+    return {field: copy.deepcopy(state.get(field, _USUAL.get(field))) for field in fields}

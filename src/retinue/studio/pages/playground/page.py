@@ -14,10 +14,12 @@ from fastapi import Request
 from nicegui import ui
 
 from ...elements.controls import heading, plain, symbol
+from ...elements.dialogs import question
+from ...elements.identifier import Identifier
 from ...frame import tell
 from ...visitor import Visitor
-from .dialogs import confirmed
-from .draft import Draft, Saving
+from ..chat.choices import BUILDER_KEY, MODEL_KEY
+from .draft import Draft, Saving, sent
 from .history import picked
 from .settings import Settings, choose_assistant
 from .talk import Talk
@@ -34,17 +36,19 @@ _STARTERS: Mapping[str, list[str]] = {
 
 
 async def build(visitor: Visitor, request: Request) -> None:
-    """Make the page for the assistant that the address names, or for the newest."""
+    """Make the page for the assistant that the address names, or for the newest that people have made."""
     ui.add_head_html('<link rel="stylesheet" href="/static/playground.css">')
     assistants = visitor.client.beta.assistants
-    listed = (await assistants.list(limit=_MOST)).data
-    named = request.path_params.get("assistant") or (listed[0].id if listed else "")
+    listed = [one for one in (await assistants.list(limit=_MOST)).data if BUILDER_KEY not in (one.metadata or {})]
+    made = (one.id for one in listed if MODEL_KEY not in (one.metadata or {}))
+    named = request.path_params.get("assistant") or next(made, "")
     if not named:
         _begin(visitor)
         return
     found = await assistants.retrieve(named)
     names = {one.id: one.name or one.id for one in listed}
-    playground = Playground(visitor, found.to_dict(), names, await _around(visitor))
+    base_url = f"{str(request.base_url).rstrip('/')}/v1"
+    playground = Playground(visitor, found.to_dict(warnings=False), names, await _around(visitor), base_url)
     thread = request.query_params.get("thread", "")
     ui.timer(0, lambda: playground.load(thread), once=True)
 
@@ -116,7 +120,12 @@ class Playground:
     """The three columns."""
 
     def __init__(
-        self, visitor: Visitor, assistant: Mapping[str, Any], names: Mapping[str, str], around: _Around
+        self,
+        visitor: Visitor,
+        assistant: Mapping[str, Any],
+        names: Mapping[str, str],
+        around: _Around,
+        base_url: str,
     ) -> None:
         """Built in the current slot; `load` fills it.
 
@@ -125,6 +134,7 @@ class Playground:
             assistant: as the API shows it.
             names: of the assistants to choose from, by their ids.
             around: what else can be chosen.
+            base_url: where programs reach the API, ending in ``/v1``.
         """
         self._visitor, self._draft = visitor, Draft(visitor, assistant)
         self._closers: dict[int, ui.button] = {}
@@ -138,6 +148,7 @@ class Playground:
                 with ui.element("div").classes("head"):
                     self._opener("forum", text("playground.threads"), self._left)
                     heading(text("playground.title"))
+                    self._id_place = ui.element("div").classes("thread-id")
                     self._right_place = ui.element("div").classes("right")
                 self._talk = Talk(visitor, self._draft, on_thread=self._made, on_changed=self._changed)
             with ui.element("div").classes("side end settings").props("role=complementary") as self._right:
@@ -147,6 +158,7 @@ class Playground:
                     self._choice = choose_assistant(visitor, names, self._draft, self._choose)
                     if visitor.may_write:
                         self._more()
+                Identifier(visitor, self._draft.id, text("playground.copy_assistant"))
                 self._settings = Settings(
                     visitor,
                     self._draft,
@@ -156,6 +168,7 @@ class Playground:
                 )
             self._draft.listeners.append(self._rename)
             with self._right_place:
+                symbol("code", text("playground.code"), lambda: self._talk.show_code(base_url))
                 self._opener("tune", text("playground.settings"), self._right)
 
     async def load(self, thread: str) -> None:
@@ -189,8 +202,9 @@ class Playground:
         text = self._visitor.text
         with symbol("more_vert", text("playground.more_actions")), ui.menu():
             ui.menu_item(text("playground.new_assistant"), lambda: _start(self._visitor, "playground.starter_plain"))
-            ui.menu_item(text("playground.duplicate"), self._duplicate)
-            ui.menu_item(text("playground.delete_assistant"), self._delete)
+            if self._draft.may_change:
+                ui.menu_item(text("playground.duplicate"), self._duplicate)
+                ui.menu_item(text("playground.delete_assistant"), self._delete)
 
     async def _open(self, thread: str) -> None:
         self._left.classes(remove="open")
@@ -223,6 +237,10 @@ class Playground:
     def _show(self, thread: str) -> None:
         """Mark a thread, also in the address."""
         self._threads.mark(thread)
+        self._id_place.clear()
+        if thread:
+            with self._id_place:
+                Identifier(self._visitor, thread, self._visitor.text("playground.copy_thread"))
         ui.navigate.history.replace(_address(self._draft.id, thread))
 
     def _choose(self, assistant: str) -> None:
@@ -231,11 +249,15 @@ class Playground:
     async def _duplicate(self) -> None:
         fields: Any = {key: value for key, value in picked(self._draft.state).items() if value is not None}
         fields["name"] = self._visitor.text("playground.copy_of", name=self._draft.name)[:256]
-        made = await self._visitor.client.beta.assistants.create(**fields)
+        made = await self._visitor.client.beta.assistants.create(**sent(fields))
         ui.navigate.to(_address(made.id, self._talk.thread))
 
-    async def _delete(self) -> None:
+    def _delete(self) -> None:
         text = self._visitor.text
-        if await confirmed(self._visitor, text("playground.delete_assistant"), text("playground.assistant_lost")):
+
+        async def delete() -> None:
             await self._visitor.client.beta.assistants.delete(self._draft.id)
             ui.navigate.to("/playground")
+
+        title, hint = text("playground.delete_assistant"), text("playground.assistant_lost")
+        question(self._visitor, title, hint, text("frame.delete"), delete)

@@ -11,12 +11,11 @@ import openai
 from nicegui import ui
 
 from ...content import content_url
-from ...elements.composer import Chosen
 from ...elements.controls import symbol
 from ...elements.turn import names_of
+from ...elements.uploads import Uploads
 from ...visitor import Visitor
 from .draft import Draft
-from .dropzone import Dropzone
 
 #: Files that are listed, and stores that can be chosen.
 _MOST = 50
@@ -76,12 +75,12 @@ class StoreFiles:
         if self.store:
             options.setdefault(self.store, self.store)
         self._choice = ui.select(options, value=self.store, label=text("playground.store"), on_change=self._chosen)
-        self._choice.props("outlined dense").classes("wide").set_enabled(visitor.may_write)
+        self._choice.props("outlined dense").classes("wide").set_enabled(draft.may_change)
         self._list = ui.element("div").props("role=list").classes("files-list")
         self._list.props["aria-label"] = text("playground.search_files")
         self._rest = ui.label().classes("quiet")
-        if visitor.may_write:
-            Dropzone(visitor, text("playground.add_files"), self._add)
+        if draft.may_change:
+            Uploads(visitor, pick=text("playground.add_files"), brief=True, on_file=self._add)
         self._timer = ui.timer(_PERIOD, self._look, active=False)
 
     @property
@@ -121,7 +120,7 @@ class StoreFiles:
 
     def _known(self, row: _Row, file: str) -> None:
         row.known(file)
-        if self._visitor.may_write:
+        if self._draft.may_change:
             with row.buttons:
                 symbol("close", self._visitor.text("playground.remove", name=row.name), lambda: self._remove(row))
 
@@ -132,18 +131,17 @@ class StoreFiles:
         await self._draft.change(lambda state: _with(state, "file_search", vector_store_ids=ids))
         await self.load()
 
-    async def _add(self, file: Chosen) -> None:
-        row = self._row(file.name)
-        row.say(self._visitor.text("playground.uploading"))
-        client = self._visitor.client
+    async def _add(self, file: Mapping[str, Any]) -> None:
+        """Put a file that was uploaded into the store."""
+        row = self._row(file["filename"])
+        self._known(row, file["id"])
+        row.say(self._visitor.text("playground.stage_waiting"), done=0)
         try:
-            made = await client.files.create(file=(file.name, file.data), purpose="assistants")
             store = await self._store()
-            await client.vector_stores.files.create(store, file_id=made.id)
+            await self._visitor.client.vector_stores.files.create(store, file_id=file["id"])
         except openai.APIError:
             row.element.delete()
             raise
-        self._known(row, made.id)
         self._watch(row)
 
     async def _store(self) -> str:
@@ -205,8 +203,8 @@ class CodeFiles:
         self._visitor, self._draft = visitor, draft
         self._list = ui.element("div").props("role=list").classes("files-list")
         self._list.props["aria-label"] = visitor.text("playground.code_files")
-        if visitor.may_write:
-            Dropzone(visitor, visitor.text("playground.add_files"), self._add)
+        if draft.may_change:
+            Uploads(visitor, pick=visitor.text("playground.add_files"), brief=True, on_file=self._add)
 
     async def load(self) -> None:
         """Show the files. Raises `openai.APIError`."""
@@ -219,24 +217,16 @@ class CodeFiles:
 
     def _known(self, row: _Row, file: str) -> None:
         row.known(file)
-        if self._visitor.may_write:
+        if self._draft.may_change:
             with row.buttons:
                 symbol("close", self._visitor.text("playground.remove", name=row.name), lambda: self._remove(row))
 
-    async def _add(self, file: Chosen) -> None:
+    async def _add(self, file: Mapping[str, Any]) -> None:
+        """Give a file that was uploaded to the code interpreter."""
+        id_ = file["id"]
+        await self._draft.change(lambda state: _with(state, "code_interpreter", file_ids=[*_code_files(state), id_]))
         with self._list:
-            row = _Row(self._visitor, file.name)
-        row.say(self._visitor.text("playground.uploading"))
-        try:
-            made = await self._visitor.client.files.create(file=(file.name, file.data), purpose="assistants")
-            await self._draft.change(
-                lambda state: _with(state, "code_interpreter", file_ids=[*_code_files(state), made.id])
-            )
-        except openai.APIError:
-            row.element.delete()
-            raise
-        row.say("")
-        self._known(row, made.id)
+            self._known(_Row(self._visitor, file["filename"]), id_)
 
     async def _remove(self, row: _Row) -> None:
         await self._draft.change(

@@ -76,6 +76,17 @@ def written(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def line_of(text: str) -> int | None:
+    """The line in which a text ceases to be JSON, counted from 1; None where it is JSON."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.lineno
+    except (RecursionError, ValueError):
+        return None
+    return None
+
+
 def check_function(visitor: Visitor, taken: set[str]) -> Check:
     """Checks definitions of functions.
 

@@ -3,18 +3,21 @@
 # pyright: reportDeprecated=false
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nicegui import events, ui
 
-from ...elements.controls import heading, symbol
+from ...elements.controls import heading, plain, symbol
+from ...elements.metadata import Metadata
 from ...visitor import Visitor
 from .draft import Draft, Saving
 from .editor import Editor
+from .generate import generate_instructions
 from .schemas import FORMATS, check_format
 from .tools import Tools
 from .versions import show_versions
+from .writing import FORMAT
 
 #: Milliseconds without a key before a text is saved.
 _PAUSE = 700
@@ -35,7 +38,7 @@ class Settings:
         *,
         models: Mapping[str, str],
         stores: Mapping[str, str],
-        connections: Sequence[Mapping[str, Any]],
+        connections: list[Mapping[str, Any]],
     ) -> None:
         """Built in the current slot; `load` fills what takes longer.
 
@@ -51,14 +54,19 @@ class Settings:
         text = visitor.text
         with ui.element("div").classes("saving"):
             self._status = ui.label().classes("quiet grow").props("role=status aria-live=polite")
-            self._undo = symbol("undo", text("playground.undo"), lambda: self._go(draft.history.at - 1))
-            self._redo = symbol("redo", text("playground.redo"), lambda: self._go(draft.history.at + 1))
+            self._undo = symbol("undo", text("playground.undo"), lambda: self._step(-1))
+            self._redo = symbol("redo", text("playground.redo"), lambda: self._step(1))
             symbol("history", text("playground.history"), lambda: show_versions(visitor, draft, self._go))
         self._fields = ui.element("div").classes("fields")
         self._build()
         draft.listeners.append(self._saving)
         self._saving("saved")
-        self._status.set_text("" if visitor.may_write else text("frame.no_rights"))
+        if not draft.may_change:
+            self._status.set_text(
+                text("playground.hidden" if draft.hidden and visitor.may_write else "playground.looks_only")
+            )
+        else:
+            self._status.set_text("")
 
     async def load(self) -> None:
         """Show the files of tools. Raises `openai.APIError`."""
@@ -74,26 +82,66 @@ class Settings:
         await self._draft.go(at)
         await self.refresh()
 
+    async def _step(self, by: int) -> None:
+        await self._draft.step(by)
+        await self.refresh()
+
     def _saving(self, how: Saving) -> None:
         history = self._draft.history
         self._status.set_text(self._visitor.text(_SAID[how]))
         self._status.classes(add="wrong" if how == "wrong" else "quiet", remove="quiet" if how == "wrong" else "wrong")
-        self._undo.set_enabled(self._visitor.may_write and history.at > 0)
-        self._redo.set_enabled(self._visitor.may_write and history.at < len(history.versions) - 1)
+        self._undo.set_enabled(self._draft.may_change and history.at > 0)
+        self._redo.set_enabled(self._draft.may_change and history.at < len(history.versions) - 1)
 
     def _build(self) -> None:
         text, state = self._visitor.text, self._draft.state
         with self._fields:
             self._text("name", ui.input(text("playground.name"), value=state["name"] or ""), 256)
-            instructions = ui.textarea(text("playground.instructions"), value=state["instructions"] or "")
-            instructions.props("autogrow input-class=instructions")
-            self._text("instructions", instructions, 256_000)
+            about = ui.textarea(text("playground.description"), value=state["description"] or "")
+            about.props["hint"] = text("playground.description_hint")
+            self._text("description", about.props("autogrow rows=1"), 512)
+            self._instructions()
             self._model()
             self._tools = Tools(self._visitor, self._draft, self._stores, self._connections)
             heading(text("playground.answers"), 2)
             self._format()
             self._slide("temperature", 2)
             self._slide("top_p", 1)
+            heading(text("playground.protected"), 2)
+            self._protected()
+            heading(text("metadata.title"), 2)
+            change = self._draft.set
+            Metadata(
+                self._visitor,
+                state["metadata"] or {},
+                lambda pairs: change(metadata=pairs),
+                may_change=self._draft.may_change,
+            )
+
+    def _instructions(self) -> None:
+        text = self._visitor.text
+        field = ui.textarea(text("playground.instructions"), value=self._draft.state["instructions"] or "")
+        field.props("autogrow input-class=instructions")
+        self._text("instructions", field, 256_000)
+        if self._draft.may_change:
+
+            def generate() -> None:
+                generate_instructions(self._visitor, self._draft.state["model"], field.value or "", field.set_value)
+
+            plain(text("generate.instructions"), generate, icon="edit_note").props("dense").classes("generate")
+
+    def _protected(self) -> None:
+        """Whether others are told what it is made of."""
+        text = self._visitor.text
+        with ui.element("div").classes("switch"):
+            ui.label(text("playground.protected_hint")).classes("quiet small grow")
+            switch = ui.switch(value=self._draft.state["protected"])
+            switch.props["aria-label"] = text("playground.protected")
+            # Who is not told what protected assistants are made of would shut themselves out.
+            switch.set_enabled(self._draft.may_change and self._visitor.sees_protected)
+            switch.on_value_change(lambda event: self._draft.set(protected=bool(event.value)))
+        if self._visitor.may_write and not self._visitor.sees_protected:
+            ui.label(text("playground.protected_who")).classes("quiet small")
 
     def _text(self, field: str, element: ui.input | ui.textarea, longest: int) -> None:
         async def changed(event: events.ValueChangeEventArguments[Any]) -> None:
@@ -101,7 +149,7 @@ class Settings:
 
         element.props(f"outlined dense debounce={_PAUSE} maxlength={longest}").classes("wide")
         element.on_value_change(changed)
-        element.set_enabled(self._visitor.may_write)
+        element.set_enabled(self._draft.may_change)
 
     def _model(self) -> None:
         model = self._draft.state["model"]
@@ -113,7 +161,7 @@ class Settings:
             with_input=len(options) > 8,
             on_change=lambda event: self._draft.set(model=event.value) if event.value else None,
         )
-        select.props("outlined dense").classes("wide").set_enabled(self._visitor.may_write)
+        select.props("outlined dense").classes("wide").set_enabled(self._draft.may_change)
 
     def _format(self) -> None:
         text = self._visitor.text
@@ -122,9 +170,9 @@ class Settings:
         with ui.row().classes("format"):
             kinds = {one: text(f"playground.format_{one}") for one in ("text", "json_object", "json_schema")}
             select = ui.select(kinds, value=kind, label=text("playground.format"))
-            select.props("outlined dense").classes("grow").set_enabled(self._visitor.may_write)
+            select.props("outlined dense").classes("grow").set_enabled(self._draft.may_change)
             edit = symbol("edit", text("playground.edit_format"), lambda: self._edit_format(select))
-            edit.set_visibility(kind == "json_schema" and self._visitor.may_write)
+            edit.set_visibility(kind == "json_schema" and self._draft.may_change)
 
         async def changed(event: events.ValueChangeEventArguments[Any]) -> None:
             edit.set_visibility(event.value == "json_schema")
@@ -145,7 +193,8 @@ class Settings:
             value=now["json_schema"] if kind == "json_schema" else None,
             check=check_format(self._visitor),
             examples=FORMATS,
-            from_python=False,
+            kind=FORMAT,
+            model=self._draft.state["model"],
         )
         if (edited := await editor.edited()) is not None:
             await self._draft.set(response_format={"type": "json_schema", "json_schema": edited})
@@ -161,7 +210,7 @@ class Settings:
             said = ui.label().classes("mono")
             slider = ui.slider(min=0, max=most, step=0.01, value=1 if value is None else value)
             slider.props["aria-label"] = text(f"playground.{field}")
-            slider.set_enabled(self._visitor.may_write)
+            slider.set_enabled(self._draft.may_change)
 
         def shown() -> None:
             chosen = slider.value or 0

@@ -15,6 +15,7 @@ from openai.types.beta.threads import Message, Run
 from ...elements.composer import Chosen, Composer
 from ...elements.controls import plain
 from ...elements.conversation import Conversation
+from ...elements.dialogs import question
 from ...elements.messages import files_of, shown
 from ...elements.passage import show_passage
 from ...elements.turn import ended, names_of, play
@@ -22,8 +23,9 @@ from ...frame import tell
 from ...visitor import Visitor
 from .answers import Answers
 from .attached import Attached, attach
-from .dialogs import confirmed
+from .code import asked, show_code
 from .draft import Draft
+from .run_options import RunOptions
 
 #: Messages that are shown at once.
 _PAGE = 50
@@ -71,13 +73,28 @@ class Talk:
         with self._conversation:
             ui.label(text("playground.hello" if visitor.may_write else "playground.look"))
         self._form = ui.element("div").classes("waiting-form")
-        self._composer = Composer(visitor, on_send=self._send, on_stop=self._stop, on_add=self._add)
+        self._composer = Composer(
+            visitor, on_send=self._send, on_stop=self._stop, on_add=self._add, beside=self._offer_options
+        )
         self._composer.element.set_visibility(visitor.may_write)
+
+    def _offer_options(self) -> None:
+        self._options = RunOptions(self._visitor, self._draft)
 
     @property
     def thread(self) -> str:
         """The id of the thread; "" while there is none."""
         return self._thread
+
+    def show_code(self, base_url: str) -> None:
+        """Show what is on the page as a program for the API at `base_url`."""
+        messages = asked(
+            [one.to_dict(warnings=False) for one in self._messages],
+            self._composer.text,
+            self._visitor.text("playground.code_example"),
+        )
+        assistant = {"id": self._draft.id, "tools": self._draft.state["tools"]}
+        show_code(self._visitor, base_url, assistant, self._options.fields(), messages)
 
     def follow(self) -> None:
         """Keep the end of the conversation in sight where the form takes room from it; once in a page."""
@@ -123,11 +140,11 @@ class Talk:
         self._names = await names_of(self._visitor, files_of(self._messages), self._names)
         said = [self._shown(one) for one in self._messages]
         if run and run.status in _UNDONE:
-            said.append(ended(self._visitor, run, self._draft.name, happened=True))
+            said.append(ended(self._visitor, run, self._draft.name))
         self._conversation.show(said)
 
     def _shown(self, message: Message) -> dict[str, Any]:
-        return shown(self._visitor, message, self._names, self._draft.name, happened=True)
+        return shown(self._visitor, message, self._names, self._draft.name)
 
     async def _show_earlier(self) -> None:
         first = self._messages[0].id
@@ -161,7 +178,9 @@ class Talk:
             return None
         self._composer.busy(True)
         try:
-            events = await self._threads.runs.create(self._thread, assistant_id=self._draft.id, stream=True)
+            events = await self._threads.runs.create(
+                self._thread, assistant_id=self._draft.id, stream=True, **self._options.fields()
+            )
         except openai.APIError as error:
             # The message is in the thread: it is not to be put back into the field.
             self._composer.busy(False)
@@ -227,7 +246,6 @@ class Talk:
                 self._conversation,
                 self._while_open(events, opened),
                 assistant=self._draft.name,
-                happened=True,
                 on_event=self._note,
             )
         finally:
@@ -287,16 +305,20 @@ class Talk:
         self._form.clear()
         if waited:
             self._composer.busy(False)
-            self._conversation.add(ended(self._visitor, run, self._draft.name, happened=True))
+            self._conversation.add(ended(self._visitor, run, self._draft.name))
 
-    async def _act(self, name: str, message: str) -> None:
+    def _act(self, name: str, message: str) -> None:
         if name != "delete":
             return
-        text = self._visitor.text
-        if await confirmed(self._visitor, text("playground.delete_message"), text("playground.message_lost")):
-            await self._threads.messages.delete(message, thread_id=self._thread)
+        text, thread = self._visitor.text, self._thread
+
+        async def delete() -> None:
+            await self._threads.messages.delete(message, thread_id=thread)
             self._messages = [one for one in self._messages if one.id != message]
             self._conversation.drop(message)
+
+        title, hint = text("playground.delete_message"), text("playground.message_lost")
+        question(self._visitor, title, hint, text("frame.delete"), delete)
 
     async def _cite(self, message: str, number: int) -> None:
         await show_passage(self._visitor, self._thread, message, number)

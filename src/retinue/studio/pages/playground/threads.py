@@ -3,7 +3,6 @@
 # pyright: reportDeprecated=false
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -11,16 +10,16 @@ from typing import Any
 import openai
 from nicegui import ui
 
+from ...asking import each
 from ...elements.controls import plain, symbol
+from ...elements.dialogs import question
 from ...visitor import Visitor
-from .dialogs import confirmed
+from ..chat.threads import TEMPORARY
 
 #: Threads that are listed at once.
 _PAGE = 30
 #: Characters of a title.
 _TITLE = 80
-#: Titles that are asked for at once.
-_AT_ONCE = 6
 
 
 class Threads:
@@ -63,6 +62,8 @@ class Threads:
         asked, query = self._asked, (self._search.value or "").strip()
         after = self._last if more else None
         found = await self._visitor.get("/threads", limit=_PAGE, query=query or None, after=after)
+        # Chats that are not kept are nobody else's affair.
+        kept = [one for one in found["data"] if TEMPORARY not in (one.get("metadata") or {})]
         if asked != self._asked or self._list.is_deleted:
             return
         if not more:
@@ -71,10 +72,9 @@ class Threads:
         self._last = found["last_id"] or ""
         self._more.set_visibility(found["has_more"])
         said = "playground.nothing_found" if query else "playground.no_threads"
-        self._none.set_text("" if found["data"] or more else self._visitor.text(said))
-        labels = {thread["id"]: self._row(thread) for thread in found["data"]}
-        turns = asyncio.Semaphore(_AT_ONCE)
-        await asyncio.gather(*(self._title(thread, labels[thread["id"]], turns) for thread in found["data"]))
+        self._none.set_text("" if kept or more else self._visitor.text(said))
+        labels = {thread["id"]: self._row(thread) for thread in kept}
+        await each(lambda thread: self._title(thread, labels[thread["id"]]), kept)
 
     def mark(self, thread: str) -> None:
         """Show which thread is open; "" is none."""
@@ -102,13 +102,12 @@ class Threads:
             row.props("aria-current=true")
         return label
 
-    async def _title(self, thread: Mapping[str, Any], label: ui.label, turns: asyncio.Semaphore) -> None:
+    async def _title(self, thread: Mapping[str, Any], label: ui.label) -> None:
         """A thread is called by its title, or by what was said in it first."""
         id_ = thread["id"]
         title = str((thread.get("metadata") or {}).get("title") or self._titles.get(id_, ""))
         if not title:
-            async with turns:
-                title = await self._beginning(id_)
+            title = await self._beginning(id_)
         if title:
             self._titles[id_] = title
         if not label.is_deleted:
@@ -132,15 +131,16 @@ class Threads:
             return self._visitor.text("playground.hours", n=minutes // 60)
         return self._visitor.text("playground.days", n=minutes // (24 * 60))
 
-    async def _delete(self, thread: str, item: ui.element) -> None:
+    def _delete(self, thread: str, item: ui.element) -> None:
         text = self._visitor.text
-        if not await confirmed(self._visitor, text("playground.delete_thread"), text("playground.thread_lost")):
-            return
-        await self._visitor.client.beta.threads.delete(thread)
-        self._rows.pop(thread, None)
-        # What follows belongs to the list, since the row is gone.
-        with self._list:
+
+        async def delete() -> None:
+            await self._visitor.client.beta.threads.delete(thread)
+            self._rows.pop(thread, None)
             item.delete()
             await self._on_deleted(thread)
             if not self._rows:
                 await self.load()
+
+        title, hint = text("playground.delete_thread"), text("playground.thread_lost")
+        question(self._visitor, title, hint, text("frame.delete"), delete)

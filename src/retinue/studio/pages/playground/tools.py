@@ -3,17 +3,20 @@
 # pyright: reportDeprecated=false
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nicegui import ui
 
 from ...elements.controls import heading, plain, symbol
 from ...visitor import Visitor
+from .connections import Connections
 from .draft import Draft
 from .editor import Editor
 from .resources import CodeFiles, StoreFiles
 from .schemas import FUNCTIONS, check_function
+from .searching import Searching
+from .writing import FUNCTION
 
 #: Tools that are on or off.
 _SWITCHED = ("file_search", "code_interpreter", "web_browsing", "image_generation")
@@ -23,7 +26,7 @@ class Tools:
     """Switches, files, connections and functions."""
 
     def __init__(
-        self, visitor: Visitor, draft: Draft, stores: Mapping[str, str], connections: Sequence[Mapping[str, Any]]
+        self, visitor: Visitor, draft: Draft, stores: Mapping[str, str], connections: list[Mapping[str, Any]]
     ) -> None:
         """Built in the current slot; `load` fills it.
 
@@ -41,17 +44,16 @@ class Tools:
             if type_ == "file_search":
                 with ui.element("div").classes("under") as self._searched:
                     self._store = StoreFiles(visitor, draft, stores)
+                    Searching(visitor, draft)
             elif type_ == "code_interpreter":
                 with ui.element("div").classes("under") as self._read:
                     self._code = CodeFiles(visitor, draft)
-        for one in connections:
-            tool = {"type": one["type"], one["type"]: {"connection_id": one["id"]}}
-            self._switch(one["name"], one.get("description") or one["url"], tool)
         self._show_files()
+        Connections(visitor, draft, connections)
         heading(text("playground.functions"), 2)
         self._functions = ui.element("div").props("role=list").classes("files-list")
         self._functions.props["aria-label"] = text("playground.functions")
-        if visitor.may_write:
+        if draft.may_change:
             plain(text("playground.add_function"), lambda: self._edit(None), icon="add")
         self._list_functions()
 
@@ -61,18 +63,18 @@ class Tools:
         await self._code.load()
 
     def _switch(self, name: str, hint: str, tool: Mapping[str, Any]) -> None:
-        on = any(_same(tool, one) for one in self._draft.state["tools"])
+        on = any(one["type"] == tool["type"] for one in self._draft.state["tools"])
         with ui.element("div").classes("switch"):
             with ui.element("div").classes("grow"):
                 ui.label(name)
                 ui.label(hint).classes("quiet small")
             switch = ui.switch(value=on, on_change=lambda event: self._turn(tool, on=bool(event.value)))
             switch.props["aria-label"] = name
-            switch.set_enabled(self._visitor.may_write)
+            switch.set_enabled(self._draft.may_change)
 
     async def _turn(self, tool: Mapping[str, Any], *, on: bool) -> None:
         def change(state: Mapping[str, Any]) -> Mapping[str, Any]:
-            others = [one for one in state["tools"] if not _same(tool, one)]
+            others = [one for one in state["tools"] if one["type"] != tool["type"]]
             return {"tools": [*others, dict(tool)] if on else others}
 
         await self._draft.change(change)
@@ -100,7 +102,7 @@ class Tools:
                 ui.label(name).classes("mono")
                 if function.get("description"):
                     ui.label(function["description"]).classes("quiet small clipped")
-            if self._visitor.may_write:
+            if self._draft.may_change:
                 symbol("edit", text("playground.edit_function", name=name), lambda: self._edit(name))
                 symbol("close", text("playground.remove", name=name), lambda: self._save(name, None))
 
@@ -116,7 +118,8 @@ class Tools:
             value=functions[name] if name else None,
             check=check_function(self._visitor, functions.keys() - {name}),
             examples=FUNCTIONS,
-            from_python=True,
+            kind=FUNCTION,
+            model=self._draft.state["model"],
         )
         if (edited := await editor.edited()) is not None:
             await self._save(name, edited)
@@ -138,13 +141,3 @@ class Tools:
 
         await self._draft.change(change)
         self._list_functions()
-
-
-def _same(tool: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two entries are the same tool, whatever their options."""
-    type_ = tool["type"]
-    if type_ != other["type"]:
-        return False
-    if type_ not in ("action", "mcp"):
-        return True
-    return tool[type_]["connection_id"] == other[type_]["connection_id"]

@@ -10,8 +10,8 @@ from typing import Any, cast
 from nicegui import ui
 
 from ...elements.controls import plain
+from ...elements.dialogs import closing, dialog, outliving
 from ...visitor import Visitor
-from .dialogs import dialog
 from .draft import Draft
 
 #: Characters of a value.
@@ -29,12 +29,13 @@ async def show_versions(visitor: Visitor, draft: Draft, on_go: Callable[[int], A
     text, history = visitor.text, draft.history
     # Times are told as the browser's clock has them.
     behind = timedelta(minutes=float(await ui.run_javascript("return new Date().getTimezoneOffset()")))
-    with dialog(text("playground.history")) as made:
+    with dialog(text("playground.history"), wide=True) as made:
         ui.label(text("playground.history_hint")).classes("quiet")
 
         async def go(at: int) -> None:
-            made.close()
-            await on_go(at)
+            with outliving(made):
+                made.close()
+                await on_go(at)
 
         with ui.element("ol").classes("versions"):
             for at in reversed(range(len(history.versions))):
@@ -49,10 +50,9 @@ async def show_versions(visitor: Visitor, draft: Draft, on_go: Callable[[int], A
                             ui.label(text("playground.as_opened"))
                     if at == history.at:
                         ui.label(text("playground.current")).classes("good")
-                    elif visitor.may_write:
+                    elif draft.may_change:
                         plain(text("playground.go_back"), partial(go, at)).props("dense")
-        plain(text("frame.close"), made.close)
-    made.open()
+        closing(visitor, made)
 
 
 def _said(visitor: Visitor, field: str, before: Any, after: Any) -> str:
@@ -62,7 +62,7 @@ def _said(visitor: Visitor, field: str, before: Any, after: Any) -> str:
 
 
 def _short(visitor: Visitor, field: str, value: Any) -> str:
-    if value in (None, "", [], {}):
+    if value is False or value in (None, "", [], {}):
         return visitor.text("playground.nothing")
     if field == "tools":
         tools = cast(Sequence[Mapping[str, Any]], value)
@@ -72,6 +72,11 @@ def _short(visitor: Visitor, field: str, value: Any) -> str:
         files = len((held.get("code_interpreter") or {}).get("file_ids") or [])
         stores = len((held.get("file_search") or {}).get("vector_store_ids") or [])
         return visitor.text("playground.held", files=files, stores=stores)
+    if field == "protected":
+        return visitor.text("playground.yes")
+    if field == "metadata":
+        pairs = cast(Mapping[str, str], value)
+        return _cut(", ".join(f"{key}={one}" for key, one in pairs.items()))
     if field == "response_format" and isinstance(value, dict):
         return str(cast(Mapping[str, Any], value)["type"])
     return _cut(str(value))

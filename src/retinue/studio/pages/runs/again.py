@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from nicegui import ui
 
-from ...elements.controls import heading, plain, primary
+from ...elements.dialogs import form
 from ...visitor import Visitor
 from . import source
 from .found import Found, Json, is_whole
@@ -27,33 +27,23 @@ async def ask(visitor: Visitor, found: Found, go: Callable[[str, str], Awaitable
     current: str = found.run["model"]
     text = visitor.text
     whole = is_whole(visitor, found.run)
-    with ui.dialog() as dialog, ui.card().classes("again") as card:
-        card.props["role"], card.props["aria-label"] = "document", text("runs.again")
-        heading(text("runs.again"), 2)
-        ui.label(text("runs.again_hint")).classes("quiet")
-        model = ui.select(sorted({*names, current}), value=current, label=text("runs.model")).classes("wide")
-        model.props("outlined dense")
-        instructions = ui.textarea(text("runs.instructions"), value=found.run["instructions"]).classes("wide")
+
+    def fill() -> Callable[[], Awaitable[object]]:
+        model = ui.select(sorted({*names, current}), value=current, label=text("runs.model")).props("outlined dense")
+        instructions = ui.textarea(text("runs.instructions"), value=found.run["instructions"])
         instructions.props("outlined autogrow input-class=instructions maxlength=256000")
 
-        async def run() -> None:
-            button.props("loading")
-            try:
-                request = {**source.request_of(found.run, whole=whole), "model": model.value}
-                # Instructions that are not to be seen are the assistant's, unless others are written.
-                if whole or instructions.value:
-                    request["instructions"] = instructions.value
-                thread, made = await _made(visitor, found, request)
-            finally:
-                button.props(remove="loading")
-            dialog.close()
-            await go(thread, made)
+        async def run() -> object:
+            request = {**source.request_of(found.run, whole=whole), "model": model.value}
+            # Instructions that are not to be seen are the assistant's, unless others are written.
+            if whole or instructions.value:
+                request["instructions"] = instructions.value
+            thread, made = await _made(visitor, found, request)
+            return lambda: go(thread, made)
 
-        with ui.element("div").classes("buttons"):
-            plain(text("frame.cancel"), dialog.close)
-            button = primary(text("runs.again_button"), run)
-    dialog.on("hide", dialog.delete)
-    dialog.open()
+        return run
+
+    form(visitor, text("runs.again"), text("runs.again_button"), fill, text("runs.again_hint"), wide=True)
 
 
 async def _made(visitor: Visitor, found: Found, request: Json) -> tuple[str, str]:

@@ -147,28 +147,6 @@ def ended_at(value: Json) -> int | None:
     )
 
 
-def duration(visitor: Visitor, taken: int | None) -> str:
-    """A duration in words; `""` where it is not known. The API counts in whole seconds."""
-    if taken is None:
-        return ""
-    if taken == 0:
-        return visitor.text("runs.less_than_second")
-    minutes, rest = divmod(taken, 60)
-    return (
-        visitor.text("runs.minutes", minutes=minutes, seconds=rest)
-        if minutes
-        else visitor.text("runs.seconds", seconds=rest)
-    )
-
-
-def money(amount: Json | None) -> str:
-    """An amount of money; `""` where there is none."""
-    if not amount:
-        return ""
-    value = float(amount["value"])
-    return "$0" if value == 0 else f"${value:.6f}".rstrip("0").rstrip(".") if value >= 0.000001 else f"${value:.9f}"
-
-
 def tokens(visitor: Visitor, usage: Json | None) -> str:
     """How many tokens were read and written; `""` where that is not known."""
     if not usage:

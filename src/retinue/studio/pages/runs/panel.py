@@ -11,6 +11,7 @@ from nicegui.events import ValueChangeEventArguments
 from openai.types.beta import AssistantStreamEvent
 from openai.types.beta.threads import Run
 
+from ...elements.amounts import duration, money
 from ...elements.code import Code
 from ...elements.facts import Facts
 from ...elements.objects import Objects
@@ -21,12 +22,10 @@ from .found import (
     TONES,
     Found,
     Json,
-    duration,
     earlier,
     ended_at,
     find,
     is_whole,
-    money,
     pages,
     run_api,
     seconds,

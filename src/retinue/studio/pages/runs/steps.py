@@ -8,11 +8,12 @@ from typing import Any
 from nicegui import ui
 
 from ...content import content_url
-from ...elements.code import Code
+from ...elements.amounts import duration
+from ...elements.code import Code, pretty
 from ...elements.controls import heading
 from ...elements.objects import Objects
 from ...visitor import Visitor
-from .found import Found, Json, duration, ended_at, seconds, text_of, tokens
+from .found import Found, Json, ended_at, seconds, text_of, tokens
 
 #: What is shown of a long text or output, in characters; the rest is among the objects.
 _MOST_SHOWN = 20_000
@@ -136,12 +137,12 @@ def _search(visitor: Visitor, call: Json) -> None:
 def _function(visitor: Visitor, call: Json) -> None:
     inside = call["function"]
     _label(visitor.text("runs.function", name=inside["name"]))
-    Code(visitor, _short(visitor, _pretty(inside["arguments"])), "json")
+    Code(visitor, _short(visitor, pretty(inside["arguments"])), "json")
     if inside.get("output") is None:
         ui.label(visitor.text("runs.no_output")).classes("quiet")
         return
     _label(visitor.text("runs.output"))
-    output = _pretty(inside["output"])
+    output = pretty(inside["output"])
     Code(visitor, _short(visitor, output), "json" if output.startswith(("{", "[")) else "text")
 
 
@@ -151,11 +152,3 @@ def _other(visitor: Visitor, call: Json) -> None:
 
 
 _CALLS = {"code_interpreter": _code, "file_search": _search, "function": _function}
-
-
-def _pretty(text: str) -> str:
-    """JSON with its lines apart; anything else as it is."""
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import openai
@@ -12,9 +12,10 @@ from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile
 
 from ...elements import attributes
-from ...elements.asking import answers, confirmed, dialog
+from ...elements.amounts import in_bytes
 from ...elements.controls import plain
-from ...elements.listing import Listing, Row, in_bytes
+from ...elements.dialogs import closing, dialog, form, question
+from ...elements.listing import Listing, Row
 from ...elements.uploads import Uploads
 from ...visitor import Visitor
 from ..files import MOST_FILES
@@ -194,14 +195,20 @@ class StoreFiles:
         if not offered:
             ui.notify(text("stores.nothing_to_add"))
             return
-        with dialog(text("stores.add_title")) as box:
+
+        def fill() -> Callable[[], Awaitable[object]]:
             chosen = ui.select(offered, value=[], multiple=True, with_input=True, label=text("stores.choose"))
             chosen.props("outlined use-chips")
             if len(free) > _MOST_OFFERED:
                 ui.label(text("stores.choose_hint", most=_MOST_OFFERED)).classes("quiet")
-            answers(self._visitor, box, text("stores.add_do"))
-        if await box and chosen.value:
-            await self._add(list(chosen.value))
+
+            async def add() -> None:
+                if chosen.value:
+                    await self._add(list(chosen.value))
+
+            return add
+
+        form(self._visitor, text("stores.add_title"), text("stores.add_do"), fill)
 
     async def _add(self, files: list[str]) -> None:
         try:
@@ -242,12 +249,11 @@ class StoreFiles:
         text = self._visitor.text
         content = await self._visitor.get(f"/vector_stores/{self._store}/files/{file.id}/content")
         whole = "".join(part["text"] for part in content["data"])
-        with dialog(self._name(file.id)) as box:
+        with dialog(self._name(file.id), wide=True) as box:
             hint = text("stores.text_cut", most=_MOST_TEXT) if len(whole) > _MOST_TEXT else text("stores.text_hint")
             ui.label(hint).classes("quiet")
             ui.label(whole[:_MOST_TEXT]).classes("passage").props("tabindex=0")
-            with ui.element("div").classes("dialog-buttons"):
-                plain(text("frame.close"), box.close)
+            closing(self._visitor, box)
 
     async def _again(self, file: VectorStoreFile) -> None:
         given: dict[str, Any] = {"attributes": attributes.sent(file.attributes)} if file.attributes else {}
@@ -258,27 +264,35 @@ class StoreFiles:
 
     async def _edit(self, file: VectorStoreFile) -> None:
         text = self._visitor.text
-        with dialog(text("stores.edit_attributes")) as box:
+
+        def fill() -> Callable[[], Awaitable[object]]:
             ui.label(self._name(file.id))
             field = ui.textarea(text("stores.attributes"), value=attributes.written(file.attributes))
             field.props("outlined autogrow maxlength=10000").props["hint"] = text("stores.attributes_hint")
-            answers(self._visitor, box, text("frame.save"))
-        if not await box:
-            return
-        try:
-            wanted: Any = attributes.read(field.value or "")
-        except attributes.BadLine as error:
-            ui.notify(text("stores.bad_attribute", line=str(error)[:100]), type="negative")
-            return
-        changed = await self._visitor.client.vector_stores.files.update(
-            file.id, vector_store_id=self._store, attributes=wanted
-        )
-        self._files[file.id] = changed
-        self._show()
+
+            async def save() -> bool:
+                try:
+                    wanted: Any = attributes.read(field.value or "")
+                except attributes.BadLine as error:
+                    ui.notify(text("stores.bad_attribute", line=str(error)[:100]), type="negative")
+                    return False
+                changed = await self._visitor.client.vector_stores.files.update(
+                    file.id, vector_store_id=self._store, attributes=wanted
+                )
+                self._files[file.id] = changed
+                self._show()
+                return True
+
+            return save
+
+        form(self._visitor, text("stores.edit_attributes"), text("frame.save"), fill)
 
     async def _remove(self, file: VectorStoreFile) -> None:
         text = self._visitor.text
-        question = text("stores.remove_title", name=self._name(file.id))
-        if await confirmed(self._visitor, question, [text("stores.remove_hint")], do=text("stores.remove")):
+
+        async def remove() -> None:
             await self._visitor.client.vector_stores.files.delete(file.id, vector_store_id=self._store)
             await self._changed()
+
+        title = text("stores.remove_title", name=self._name(file.id))
+        question(self._visitor, title, text("stores.remove_hint"), text("stores.remove"), remove)

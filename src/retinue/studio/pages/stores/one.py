@@ -6,8 +6,8 @@ from fastapi import Request
 from nicegui import ui
 from openai.types import VectorStore
 
+from ...elements.amounts import counted
 from ...elements.controls import heading, symbol
-from ...elements.listing import counted
 from ...visitor import Visitor
 from ..files import STYLE
 from .files import StoreFiles
@@ -64,13 +64,11 @@ class _Store:
         said += [text("stores.failed_files", count=counts.failed)] if counts.failed else []
         self._state.set_text(" · ".join(said))
 
-    async def _edit(self) -> None:
-        if changed := await edit(self._visitor, self._store):
-            self._tell(changed)
+    def _edit(self) -> None:
+        edit(self._visitor, self._tell, self._store)
 
-    async def _delete(self) -> None:
-        if await delete(self._visitor, self._store):
-            ui.navigate.to("/vector-stores")
+    def _delete(self) -> None:
+        delete(self._visitor, self._store, lambda: ui.navigate.to("/vector-stores"))
 
 
 async def build(visitor: Visitor, request: Request) -> None:

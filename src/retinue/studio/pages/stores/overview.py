@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import Request
 from nicegui import ui
 from openai.types import VectorStore
 
-from ...elements.asking import answers, confirmed, dialog
+from ...elements.amounts import in_bytes
 from ...elements.controls import heading, primary
-from ...elements.listing import Listing, Row, in_bytes
+from ...elements.dialogs import form, question
+from ...elements.listing import Listing, Row
 from ...visitor import Visitor
 from ..files import STYLE
 
@@ -25,38 +27,48 @@ def name_of(visitor: Visitor, store: VectorStore) -> str:
     return store.name or visitor.text("stores.unnamed")
 
 
-async def edit(visitor: Visitor, store: VectorStore | None = None) -> VectorStore | None:
-    """Ask for name and expiry, and make a vector store, or change one; None if it was not wanted."""
+def edit(visitor: Visitor, on_saved: Callable[[VectorStore], object], store: VectorStore | None = None) -> None:
+    """Ask for name and expiry, and make a vector store, or change one; `on_saved` is told it."""
     text = visitor.text
     days = store.expires_after.days if store and store.expires_after else 0
     offered: set[int] = {*_DAYS, days} - {0}
     choices = {0: text("stores.never"), **{one: _in_days(visitor, one) for one in sorted(offered)}}
-    with dialog(text("stores.edit_title" if store else "stores.new")) as box:
+
+    def fill() -> Callable[[], Awaitable[object]]:
         name = ui.input(text("stores.name"), value=store.name if store else "")
-        name.props("outlined dense maxlength=256 autofocus").on("keydown.enter", lambda: box.submit(True))
+        name.props("outlined dense maxlength=256 autofocus")
         expiry = ui.select(choices, value=days, label=text("stores.expiry")).props("outlined dense")
-        answers(visitor, box, text("frame.save"))
-    if not await box:
-        return None
-    chosen = int(expiry.value or 0)
-    expires: Any = {"anchor": "last_active_at", "days": chosen} if chosen else None
+
+        async def save() -> None:
+            on_saved(await _saved(visitor, store, name.value or "", days, int(expiry.value or 0)))
+
+        return save
+
+    form(visitor, text("stores.edit_title" if store else "stores.new"), text("frame.save"), fill)
+
+
+async def _saved(visitor: Visitor, store: VectorStore | None, name: str, before: int, days: int) -> VectorStore:
+    """Make a store, or change one, whose days were others `before`."""
+    expires: Any = {"anchor": "last_active_at", "days": days} if days else None
     if store is None:
         given = {"expires_after": expires} if expires else {}
-        return await visitor.client.vector_stores.create(name=name.value or "", **given)
+        return await visitor.client.vector_stores.create(name=name, **given)
     # A store that has expired stays so: its expiry cannot be changed.
-    changed = {} if store.status == "expired" or chosen == days else {"expires_after": expires}
-    return await visitor.client.vector_stores.update(store.id, name=name.value or "", **changed)
+    changed = {} if store.status == "expired" or days == before else {"expires_after": expires}
+    return await visitor.client.vector_stores.update(store.id, name=name, **changed)
 
 
-async def delete(visitor: Visitor, store: VectorStore) -> bool:
-    """Ask whether to delete a store, and do it; says whether it is gone."""
+def delete(visitor: Visitor, store: VectorStore, on_gone: Callable[[], object]) -> None:
+    """Ask whether to delete a store, and do it; `on_gone` is called when it is gone."""
     name = name_of(visitor, store)
-    question = visitor.text("stores.delete_title", name=name)
-    if not await confirmed(visitor, question, [visitor.text("stores.delete_hint")]):
-        return False
-    await visitor.client.vector_stores.delete(store.id)
-    ui.notify(visitor.text("stores.deleted", name=name))
-    return True
+
+    async def gone() -> None:
+        await visitor.client.vector_stores.delete(store.id)
+        ui.notify(visitor.text("stores.deleted", name=name))
+        on_gone()
+
+    title, hint = visitor.text("stores.delete_title", name=name), visitor.text("stores.delete_hint")
+    question(visitor, title, hint, visitor.text("frame.delete"), gone)
 
 
 def _in_days(visitor: Visitor, days: int) -> str:
@@ -127,19 +139,21 @@ class _Stores:
         }
         return {"id": store.id, "name": name_of(self._visitor, store), "cells": cells}
 
-    async def _new(self) -> None:
-        if made := await edit(self._visitor):
-            ui.navigate.to(f"/vector-stores/{made.id}")
+    def _new(self) -> None:
+        edit(self._visitor, lambda made: ui.navigate.to(f"/vector-stores/{made.id}"))
 
-    async def _do(self, action: str, identifier: str) -> None:
+    def _do(self, action: str, identifier: str) -> None:
         store = self._stores.get(identifier)
         if store is None:
             return
         if action == "delete":
-            if await delete(self._visitor, store):
-                self._stores.pop(identifier, None)
-        elif changed := await edit(self._visitor, store):
-            self._stores[identifier] = changed
+            delete(self._visitor, store, lambda: self._set(identifier, None))
+        else:
+            edit(self._visitor, lambda changed: self._set(identifier, changed), store)
+
+    def _set(self, identifier: str, store: VectorStore | None) -> None:
+        """Show another state of a store; None: it is gone."""
+        self._stores.pop(identifier, None) if store is None else self._stores.update({identifier: store})
         self._show()
 
 

@@ -47,7 +47,7 @@ class _Tokenizer:
                 placeholder=text("tokenizer.placeholder"),
                 file_label=text("tokenizer.file"),
                 most=_MOST,
-                kept="retinue.tokenizer",
+                kept=visitor.own("retinue.tokenizer"),
                 on_text=self._write,
                 on_refused=lambda why: ui.notify(text(f"tokenizer.{why}"), type="warning"),
             )

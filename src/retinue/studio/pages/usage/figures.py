@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import openai
-
+from ...asking import assistant_name
 from ...visitor import Visitor
 
 #: Days of the longest period, and of one page of the API: of usage, and of costs.
@@ -106,8 +105,8 @@ async def ask(visitor: Visitor, question: Question) -> Answer:
     """
     cells: dict[tuple[str, str], Figures] = {}
     usage, costs = await asyncio.gather(
-        _results(visitor, "/organization/usage/completions", question, question.by, _USAGE_PAGE),
-        _results(visitor, "/organization/costs", question, FIELDS.get(question.by, ""), _COSTS_PAGE),
+        results(visitor, "/organization/usage/completions", question, question.by, _USAGE_PAGE),
+        results(visitor, "/organization/costs", question, FIELDS.get(question.by, ""), _COSTS_PAGE),
     )
     for day, group, one in usage:
         figures = Figures(
@@ -119,19 +118,31 @@ async def ask(visitor: Visitor, question: Question) -> Answer:
     return Answer(question, {place: one for place, one in sorted(cells.items()) if one != Figures()})
 
 
-async def _results(
-    visitor: Visitor, path: str, question: Question, field: str, limit: int
+async def results(
+    visitor: Visitor, path: str, question: Question, field: str, limit: int, **more: str
 ) -> list[tuple[str, str, Any]]:
-    """Day, group and result, of all pages."""
+    """Day, group and result, of all pages.
+
+    Args:
+        visitor: who asks.
+        path: of the administration API.
+        question: which days, and of which project.
+        field: what is told apart; "" for nothing.
+        limit: days of a page.
+        more: further parameters.
+
+    Raises:
+        openai.APIError: the API refuses.
+    """
     found: list[tuple[str, str, Any]] = []
-    async for bucket in _buckets(visitor, path, question, field, limit):
+    async for bucket in _buckets(visitor, path, question, field, limit, more):
         day = datetime.fromtimestamp(bucket["start_time"], UTC).date().isoformat()
         found += [(day, (one.get(field) or "") if field else "", one) for one in bucket["results"]]
     return found
 
 
 async def _buckets(
-    visitor: Visitor, path: str, question: Question, field: str, limit: int
+    visitor: Visitor, path: str, question: Question, field: str, limit: int, more: Mapping[str, str]
 ) -> AsyncIterator[dict[str, Any]]:
     page = None
     while True:
@@ -139,11 +150,11 @@ async def _buckets(
             path,
             start_time=_seconds(question.first),
             end_time=_seconds(question.last + timedelta(days=1)),
-            bucket_width="1d",
             limit=limit,
             page=page,
             group_by=[field] if field else None,
             project_ids=[question.project] if question.project else None,
+            **{"bucket_width": "1d", **more},
         )
         for bucket in answer["data"]:
             yield bucket
@@ -179,19 +190,10 @@ async def names_of(visitor: Visitor, by: str, groups: Sequence[str]) -> dict[str
             names |= await _listed(visitor, f"/organization/projects/{project}/api_keys")
     elif by == "assistant_id":
         for one in [group for group in groups if group][:_MOST_ASSISTANTS]:
-            names[one] = await _assistant(visitor, one)
+            names[one] = await assistant_name(visitor, one)
     elif by == "model":
         names |= {one: visitor.text(f"usage.{one}") for one in LINE_ITEMS}
     return names | {"": visitor.text(f"usage.no_{by}" if by else "usage.all")}
-
-
-async def _assistant(visitor: Visitor, identifier: str) -> str:
-    """An assistant's name; the id where it has none, is gone, or belongs to another project."""
-    try:
-        found = await visitor.get(f"/assistants/{identifier}")
-    except openai.APIStatusError:
-        return identifier
-    return found["name"] or identifier
 
 
 async def _listed(visitor: Visitor, path: str, **query: Any) -> dict[str, str]:

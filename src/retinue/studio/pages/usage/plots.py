@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nicegui import ui
-
+from ...elements.plot import Plot
 from ...visitor import Visitor
 from .figures import Answer, Figures
 
 #: Seen well on light and on dark; the last is for all others together.
 _COLOURS = ("#b3781f", "#3f7fbf", "#4f9d69", "#b0567b", "#8a6fc0", "#2f9aa0", "#c2603a", "#7d8a2e", "#8a8a92")
 #: Groups that have a colour of their own.
-_MOST_GROUPS = len(_COLOURS) - 1
+MOST_GROUPS = len(_COLOURS) - 1
 _LINE = "rgba(128,128,128,.3)"
 
 
@@ -28,13 +27,13 @@ def tokens(visitor: Visitor, answer: Answer, names: Mapping[str, str]) -> None:
             "output": lambda one: one.output,
         }
         series = {visitor.text(f"usage.{key}"): _days(answer, ("",), of) for key, of in ways.items()}
-    _plot(visitor, visitor.text("usage.tokens"), answer.question.days, series)
+    bars(visitor, visitor.text("usage.tokens"), answer.question.days, series)
 
 
 def cost(visitor: Visitor, answer: Answer, names: Mapping[str, str]) -> None:
     """Cost by day, of each group."""
     series = _by_group(visitor, answer, names, lambda one: round(one.cost, 9))
-    _plot(visitor, visitor.text("usage.cost"), answer.question.days, series)
+    bars(visitor, visitor.text("usage.cost"), answer.question.days, series)
 
 
 def _by_group(
@@ -44,11 +43,11 @@ def _by_group(
     ordered = sorted(((of(figures), group) for group, figures in answer.by_group().items()), reverse=True)
     groups = [group for figure, group in ordered if figure > 0]
     series: dict[str, list[float]] = {}
-    for group in groups[:_MOST_GROUPS]:
+    for group in groups[:MOST_GROUPS]:
         name = names.get(group, group)
         # Two keys may be called the same.
         series[f"{name} ({group})" if name in series else name] = _days(answer, (group,), of)
-    if rest := groups[_MOST_GROUPS:]:
+    if rest := groups[MOST_GROUPS:]:
         series[visitor.text("usage.others")] = _days(answer, rest, of)
     return series
 
@@ -58,11 +57,57 @@ def _days(answer: Answer, groups: Sequence[str], of: Callable[[Figures], float])
     return [sum(of(answer.cells.get((day, group), nothing)) for group in groups) for day in answer.question.days]
 
 
-def _plot(visitor: Visitor, what: str, days: Sequence[str], series: Mapping[str, Sequence[float]]) -> None:
+def bars(
+    visitor: Visitor,
+    what: str,
+    days: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    colours: Sequence[str] = _COLOURS,
+    *,
+    whole: bool = False,
+) -> None:
+    """A plot of bars on each other, by day.
+
+    Args:
+        visitor: who looks.
+        what: what is plotted, in words.
+        days: as ISO has them.
+        series: by name, a figure for every day.
+        colours: of the series, in their order.
+        whole: whether the figures are whole numbers.
+    """
+    stacked = [
+        {"name": name, "type": "bar", "stack": "all", "barMaxWidth": 36, "data": list(values)}
+        for name, values in series.items()
+    ]
+    plot(visitor, what, days, stacked, colours, whole=whole)
+
+
+def plot(
+    visitor: Visitor,
+    what: str,
+    days: Sequence[str],
+    series: Sequence[Mapping[str, Any]],
+    colours: Sequence[str] = _COLOURS,
+    *,
+    percent: bool = False,
+    whole: bool = False,
+) -> None:
+    """A plot by day.
+
+    Args:
+        visitor: who looks.
+        what: what is plotted, in words.
+        days: as ISO has them.
+        series: as ECharts describes them.
+        colours: of the series, in their order.
+        percent: whether there is a second axis, of percent.
+        whole: whether the figures are whole numbers.
+    """
     look = {"backgroundColor": "var(--card)", "borderColor": "var(--line)", "textStyle": {"color": "var(--ink)"}}
     options: dict[str, Any] = {
         "animation": False,
-        "color": list(_COLOURS),
+        "color": list(colours),
         "grid": {"left": 8, "right": 8, "top": 12, "bottom": 36, "containLabel": True},
         "legend": {"type": "scroll", "bottom": 0, "itemWidth": 12, "itemHeight": 12, "icon": "rect"},
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "confine": True, **look},
@@ -72,12 +117,10 @@ def _plot(visitor: Visitor, what: str, days: Sequence[str], series: Mapping[str,
             "axisLine": {"lineStyle": {"color": _LINE}},
             "axisTick": {"show": False},
         },
-        "yAxis": {"type": "value", "splitLine": {"lineStyle": {"color": _LINE}}},
-        "series": [
-            {"name": name, "type": "bar", "stack": "all", "barMaxWidth": 36, "data": list(values)}
-            for name, values in series.items()
+        "yAxis": [
+            {"type": "value", "minInterval": int(whole), "splitLine": {"lineStyle": {"color": _LINE}}},
+            *([{"type": "value", "axisLabel": {"formatter": "{value} %"}, "splitLine": {"show": False}}] * percent),
         ],
+        "series": list(series),
     }
-    plot = ui.echart(options, renderer="svg").classes("plot")
-    plot.props["role"] = "img"
-    plot.props["aria-label"] = visitor.text("usage.plot", what=what)
+    Plot(options, label=visitor.text("usage.plot", what=what))

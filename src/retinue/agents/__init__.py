@@ -1,0 +1,1 @@
+"""Agents: the AutoGPT loop, durable and bounded."""

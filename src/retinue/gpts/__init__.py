@@ -1,0 +1,1 @@
+"""GPTs: assistants that anyone makes, publishes and finds."""

@@ -1,0 +1,73 @@
+"""Making a GPT by talking."""
+
+WORDS = {
+    "title": ("Create a GPT", "制作 GPT"),
+    "talk": ("Talk", "对话"),
+    "preview": ("Preview", "预览"),
+    "parts": ("Parts of the page", "页面部分"),
+    "configure": ("Configure", "详细设置"),
+    "publish": ("Publish", "发布"),
+    "hint": (
+        "Or begin with one of these. Files that you drop into the field become knowledge of the GPT, a picture its "
+        "picture.",
+        "也可以从下面的例子开始。拖入输入框的文件会成为 GPT 的知识，图片会成为它的头像。",
+    ),
+    "hello_again": ("What should be different?", "想调整什么？"),
+    "again_hint": (
+        "Say what should change. Files that you drop into the field become its knowledge, a picture its picture.",
+        "直接说要改什么。拖入输入框的文件会成为 GPT 的知识，图片会成为它的头像。",
+    ),
+    "ideas": ("Ideas", "创意"),
+    "idea_1": ("I want a GPT that explains the rules of card games.", "我想要一个讲解纸牌游戏规则的 GPT。"),
+    "idea_2": (
+        "A data analyst: I give it a CSV file, and it calculates and draws charts.",
+        "一个数据分析师：我给它 CSV 文件，它来计算并画图表。",
+    ),
+    "idea_3": (
+        "Something that turns my rough notes into friendly emails to customers.",
+        "把我的零散要点写成语气亲切的客户邮件。",
+    ),
+    "viewer": (
+        "Your role in this project is viewer: you cannot make GPTs. An owner of the project can change that.",
+        "您在此项目中的角色是查看者，不能制作 GPT。项目所有者可以更改您的角色。",
+    ),
+    "not_yours": (
+        "Somebody else owns this GPT, so it cannot be changed here.",
+        "此 GPT 属于他人，无法在此修改。",
+    ),
+    "writing": (
+        "Writing a first draft… A small model takes up to a minute for it.",
+        "正在撰写初稿……小模型最多需要一分钟。",
+    ),
+    "working": ("Working on the draft…", "正在修改草稿……"),
+    "saving": ("Saving…", "正在保存……"),
+    "drawing": ("Drawing a picture…", "正在画头像……"),
+    "knows": ("Added to the knowledge: {names}", "已加入知识：{names}"),
+    "pictured": ("New picture: {name}", "新头像：{name}"),
+    "did": ("Changed: {fields}.", "已修改：{fields}。"),
+    "failed": (
+        "Nothing was changed. Send your message again, or say it in other words.",
+        "没有任何修改。请重新发送，或换一种说法。",
+    ),
+    "card": ("The draft", "草稿"),
+    "no_draft": ("Your GPT appears here as you talk.", "对话时，您的 GPT 会显示在这里。"),
+    "changed": ("changed", "已修改"),
+    "changed_now": ("Just changed: {fields}", "刚刚修改：{fields}"),
+    "picture_of": ("Picture of {name}", "{name} 的头像"),
+    "none": ("none", "无"),
+    "remove": ("Remove {name}", "移除 {name}"),
+    "name": ("Name", "名称"),
+    "description": ("Description", "简介"),
+    "picture": ("Picture", "头像"),
+    "instructions": ("Instructions", "指令"),
+    "conversation_starters": ("Conversation starters", "开场白"),
+    "category": ("Category", "类别"),
+    "capabilities": ("Capabilities", "能力"),
+    "knowledge": ("Knowledge", "知识"),
+    "connections": ("Actions", "操作"),
+    "tags": ("Tags", "标签"),
+    "language": ("Language", "语言"),
+    "can_web_browsing": ("Web browsing", "网页浏览"),
+    "can_code_interpreter": ("Code interpreter", "代码解释器"),
+    "can_image_generation": ("Image generation", "图像生成"),
+}

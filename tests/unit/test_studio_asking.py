@@ -1,0 +1,168 @@
+"""What pages ask the API for: at once, in order, and not what was chosen before."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+import httpx2
+import openai
+import pytest
+from nicegui import Client, ui
+
+from retinue.studio.asking import each
+from retinue.studio.elements.turn import names_of
+from retinue.studio.pages.chat.choices import Choices
+from retinue.studio.pages.completions import kept
+from retinue.studio.pages.logs.lists import Completions
+from retinue.studio.visitor import Visitor
+
+
+def visitor(get: Any) -> Visitor:
+    """One who is told by `get` what the API answers."""
+
+    class Told:
+        language = "en"
+        text = staticmethod(lambda key, **_: key)  # pyright: ignore
+
+        async def get(self, path: str, **query: Any) -> Any:
+            return await get(path, **query)
+
+        def own(self, name: str) -> str:
+            return f"{name}:ada"
+
+    return cast(Visitor, Told())
+
+
+def refusal(kind: type[openai.APIStatusError], status: int) -> openai.APIStatusError:
+    response = httpx2.Response(status, request=httpx2.Request("GET", "http://api"))
+    return kind("no", response=response, body=None)
+
+
+async def test_some_are_asked_for_at_once_and_told_in_order() -> None:
+    running = most = 0
+    full = asyncio.Event()
+
+    async def ask(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if running == 8:
+            full.set()
+        await full.wait()
+        running -= 1
+        return -number
+
+    assert await each(ask, range(20)) == [-number for number in range(20)]
+    assert most == 8
+
+
+async def test_names_of_files_that_cannot_be_had_are_left_out() -> None:
+    class Files:
+        async def retrieve(self, file: str) -> Any:
+            if file == "gone":
+                raise refusal(openai.NotFoundError, 404)
+            return type("File", (), {"filename": f"{file}.txt"})
+
+    client = type("Client", (), {"files": Files()})
+    who: Any = type("Visitor", (), {"client": client})
+    assert await names_of(who, {"a", "gone", "known"}, {"known": "k.txt", "other": "o.txt"}) == {
+        "a": "a.txt",
+        "known": "k.txt",
+        "other": "o.txt",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (refusal(openai.NotFoundError, 404), False),
+        (refusal(openai.PermissionDeniedError, 403), False),
+        (refusal(openai.InternalServerError, 503), True),
+        (refusal(openai.AuthenticationError, 401), True),
+    ],
+)
+async def test_a_gpt_that_cannot_be_asked_for_is_not_taken_for_one_that_is_gone(error: Exception, raised: bool) -> None:
+    async def get(path: str, **_: Any) -> Any:
+        raise error
+
+    choices = Choices(visitor(get))
+    if raised:
+        with pytest.raises(type(error)):
+            await choices.learn(["asst_gpt_1"])
+    else:
+        await choices.learn(["asst_gpt_1"])
+        assert choices.of("asst_gpt_1") == ""
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the browser is told to run."""
+    codes: list[str] = []
+    monkeypatch.setattr(kept.ui, "run_javascript", codes.append)
+    return codes
+
+
+async def nothing(path: str, **_: Any) -> Any:
+    raise AssertionError(path)
+
+
+def test_files_that_are_too_long_are_not_written_down_to_see_that(
+    ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dumps: Callable[..., str] = json.dumps
+    lengths: list[int] = []
+
+    def spy(value: Any) -> str:
+        lengths.append(len(text := dumps(value)))
+        return text
+
+    monkeypatch.setattr(kept.json, "dumps", spy)
+    files = [{"name": "long.png", "kind": "image/png", "data": "x" * 3_000_000}]
+    state: dict[str, Any] = {"messages": [{"role": "user", "content": "Look", "files": files}], "answers": []}
+    kept.remember(visitor(nothing), state)
+    assert max(lengths) < 1000
+    (code,) = ran
+    assert "Look" in code
+    assert "long.png" not in code
+    assert "retinue.completions:ada" in code
+
+
+async def test_a_list_shows_what_was_chosen_last() -> None:
+    asked: list[asyncio.Future[Any]] = []
+    both = asyncio.Event()
+
+    async def get(path: str, **_: Any) -> Any:
+        asked.append(asyncio.get_running_loop().create_future())
+        if len(asked) == 3:
+            both.set()
+        if len(asked) > 1:
+            return await asked[-1]
+        return {"data": [], "first_id": None, "last_id": None, "has_more": False}
+
+    def page(model: str) -> Any:
+        run = {"id": model, "created": 1, "model": model, "choices": []}
+        return {"data": [run], "first_id": model, "last_id": model, "has_more": False}
+
+    listed = _List(visitor(get))
+    with Client(ui.page("/asked")):
+        await listed.build()
+        older, newer = (asyncio.create_task(listed.choose()) for _ in range(2))
+        await both.wait()
+        asked[2].set_result(page("new"))
+        await newer
+        asked[1].set_result(page("old"))
+        await older
+    assert [row["model"] for row in listed.rows] == ["new"]
+
+
+class _List(Completions):
+    """What the table shows can be seen."""
+
+    choose = Completions._show  # pyright: ignore[reportPrivateUsage]
+
+    @property
+    def rows(self) -> list[Any]:
+        return self._table.props["initial"]
