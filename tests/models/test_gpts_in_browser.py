@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, syn
 from retinue.gpts.builder import definition
 
 from ..faults.harness import KEY, Process
-from ..studio.conftest import DESKTOP, sign_up
+from ..studio.conftest import DESKTOP, dialog_on, sign_up
 from ..studio.people import let_in
 from .test_protection import grams
 
@@ -124,7 +124,7 @@ def say(part: Page | Locator, page: Page, text: str) -> str:
 
 def publish(page: Page) -> None:
     """In the dialog of the form, for everybody."""
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     dialog.get_by_role("radio", name="Everybody in this project: it stands in the store").click()
     dialog.get_by_label("What is new").fill("First version.")
     dialog.get_by_role("button", name="Publish", exact=True).click()

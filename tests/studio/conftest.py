@@ -14,7 +14,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ import openai
 import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 from psycopg.conninfo import make_conninfo
 
 from tests.faults.harness import KEY, Site, environment
@@ -53,12 +53,13 @@ class Studio:
     """A running server."""
 
     url: str
+    #: The connection string of its database.
+    database: str
     upstream: ScriptedUpstream
     #: With the key of the default project.
     api: openai.OpenAI
     #: What the owner's browser keeps.
     signed_in: Any = None
-    problems: list[str] = field(default_factory=list[str])
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def studio(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """A server with an owner, Ada. What models say is what a test says: names of chats would take its turns."""
-    with serving(postgres, tmp_path_factory.mktemp("studio"), "studio", RETINUE_CHAT_TITLES="off") as studio:
+    """A file's own server, with an owner, Ada; what one file's tests leave behind is in no other's way.
+
+    What models say is what a test says: names of chats would take its turns.
+    """
+    folder = tmp_path_factory.mktemp("studio")
+    with serving(postgres, folder, folder.name, RETINUE_CHAT_TITLES="off") as studio:
         yield studio
 
 
@@ -107,10 +112,11 @@ def begun(postgres: str, folder: Path, database: str, **settings: Any) -> Genera
     """
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"create database {database}")  # pyright: ignore[reportCallIssue, reportArgumentType]
+    conninfo = make_conninfo(postgres, dbname=database)
     with upstream_in_thread() as upstream:
         Site(folder / "data").configure(upstream.base_url)
         more = {"RETINUE_RUN_LEASE": 15, "RETINUE_EGRESS_ALLOW": '["127.0.0.1"]'}
-        own = environment(folder / "data", DATABASE_URL=make_conninfo(postgres, dbname=database), **more, **settings)
+        own = environment(folder / "data", DATABASE_URL=conninfo, **more, **settings)
         with (folder / "log").open("wb") as log, (folder / "out").open("wb") as out:
             process = subprocess.Popen([sys.executable, "-m", "retinue", "serve"], env=own, stdout=out, stderr=log)
         try:
@@ -118,7 +124,7 @@ def begun(postgres: str, folder: Path, database: str, **settings: Any) -> Genera
             parts = urlsplit(link)
             url = f"{parts.scheme}://{parts.netloc}"
             api = openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0)
-            yield Studio(url, upstream, api), link
+            yield Studio(url, conninfo, upstream, api), link
         finally:
             process.terminate()
             process.wait(30)
@@ -152,6 +158,11 @@ def sign_up(link: str, name: str, email: str) -> Any:
 
 
 Open = Callable[..., Page]
+
+
+def dialog_on(page: Page) -> Locator:
+    """The open dialog on top of a page: one that closes is there for a while, but modal no more."""
+    return page.get_by_role("dialog").and_(page.locator(".q-dialog--modal")).last
 
 
 #: Resolves once nothing has moved for a while: dialogs that close are seen through, colours change slowly.

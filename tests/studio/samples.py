@@ -12,7 +12,6 @@ from typing import Any
 import psycopg
 from openai.types.beta.threads import Run
 from playwright.sync_api import Page, expect
-from psycopg.conninfo import make_conninfo
 
 from tests.scripted import Call, Reply
 
@@ -73,9 +72,9 @@ class Shown:
 class Samples:
     """What is to be seen, made by the API, by a person's session, and as a person would."""
 
-    def __init__(self, studio: Studio, postgres: str, ada: Page) -> None:
+    def __init__(self, studio: Studio, ada: Page) -> None:
         """`ada`: a page of Ada's."""
-        self._studio, self._postgres, self._ada = studio, postgres, ada
+        self._studio, self._ada = studio, ada
         self._me = ada.request.get(f"{studio.url}/v1/me").json()
 
     def fill(self) -> Mapping[str, Shown]:
@@ -198,7 +197,7 @@ class Samples:
         )
         told = {"rating": "down", "comment": "It is high.", "share_conversation": True}
         analytics.rated(self._studio, gpt, "Is an ace high in Whist?", "No.", **told)
-        analytics.used_for_weeks(self._postgres, gpt)
+        analytics.used_for_weeks(self._studio, gpt)
         return gpt
 
     def _of_gpt(self, gpt: Any) -> Mapping[str, Shown]:
@@ -229,7 +228,7 @@ class Samples:
     def _use(self) -> None:
         """Let models have been used for weeks."""
         noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-        with psycopg.connect(make_conninfo(self._postgres, dbname="studio")) as connection:
+        with psycopg.connect(self._studio.database) as connection:
             for ago in range(1, 30):
                 busy = 0.3 if (noon - timedelta(days=ago)).weekday() > 4 else 1 + ago % 4 / 4
                 for model, share in (("m", 1.0), ("gpt-4o", 0.4)):

@@ -29,12 +29,12 @@ _AT_HOME = """() => {
 
 
 @pytest.fixture(scope="module")
-def filled(studio: Studio, postgres: str, chromium: Browser) -> Iterator[Mapping[str, Shown]]:
+def filled(studio: Studio, chromium: Browser) -> Iterator[Mapping[str, Shown]]:
     """Something to see on every page."""
     page = chromium.new_page(storage_state=studio.signed_in, locale="en")
     page.set_default_timeout(30_000)
     page.goto(f"{studio.url}/people")
-    yield Samples(studio, postgres, page).fill()
+    yield Samples(studio, page).fill()
     page.close()
 
 

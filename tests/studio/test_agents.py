@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import DESKTOP, PHONE, Open, Studio, obstacles
+from .conftest import DESKTOP, PHONE, Open, Studio, dialog_on, obstacles
 from .test_chat import colleague
 
 Json = dict[str, Any]
@@ -176,7 +176,7 @@ def test_it_is_told_something_paused_resumed_and_stopped(visit: Open, studio: St
     expect(cycle(page, 2)).to_contain_text("waits for your approval")
     assert "Hurry up." in studio.upstream.requests[-1]["messages"][-1]["content"]
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    dialog_on(page).get_by_role("button", name="Stop").click()
     expect(page.locator(".agent-status")).to_have_text("stopped")
     expect(page.get_by_role("button", name="Start again")).to_be_visible()
 
@@ -331,7 +331,7 @@ def test_an_agent_is_deleted(visit: Open, studio: Studio) -> None:
     page = visit(address(agent))
     expect(page.locator(".agent-card")).to_contain_text("All is done.")
     page.get_by_role("button", name="Delete agent").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete agent").click()
+    dialog_on(page).get_by_role("button", name="Delete agent").click()
     page.wait_for_url("**/agents")
     expect(page.get_by_role("link", name="Deleted-GPT")).to_have_count(0)
     gone = visit(address(agent), fails=True)

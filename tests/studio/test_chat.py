@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.scripted import Call, Reply
 
-from .conftest import DESKTOP, PHONE, Open, Studio, obstacles, sign_up
+from .conftest import DESKTOP, PHONE, Open, Studio, dialog_on, obstacles, sign_up
 
 ANSWER = """**重点：**一句话。
 
@@ -127,7 +127,7 @@ def test_chats_are_found_renamed_and_deleted(visit: Open) -> None:
     expect(page.get_by_role("navigation", name="Your chats").get_by_role("link")).to_have_count(1)
     page.get_by_role("button", name=f"Options: {words}").click()
     page.get_by_role("menuitem", name="Rename").click()
-    page.get_by_role("dialog").get_by_label("Title").fill(title)
+    dialog_on(page).get_by_label("Title").fill(title)
     page.keyboard.press("Enter")
     expect(history(page, title)).to_be_visible()
     page.get_by_label("Search your chats").fill("nothing has these words")
@@ -135,7 +135,7 @@ def test_chats_are_found_renamed_and_deleted(visit: Open) -> None:
     page.get_by_label("Search your chats").fill(title)
     page.get_by_role("button", name=f"Options: {title}").click()
     page.get_by_role("menuitem", name="Delete").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     expect(dialog).to_contain_text(title)
     dialog.get_by_role("button", name="Delete").click()
     page.wait_for_url(re.compile(r"/$"))
@@ -149,7 +149,7 @@ def test_an_earlier_question_is_edited_in_a_branch_and_there_is_a_way_back(visit
     ask(page, first)
     ask(page, second)
     page.get_by_role("article").nth(2).get_by_role("button", name="Edit, and ask again").click()
-    page.get_by_role("dialog").get_by_label("Question").fill(other)
+    dialog_on(page).get_by_label("Question").fill(other)
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_role("article").nth(3)).to_contain_text(other)
     expect(page.get_by_role("group", name="Branches")).to_have_text(re.compile("2 / 2"))
@@ -167,7 +167,7 @@ def test_the_first_question_can_be_edited_too(visit: Open) -> None:
     first, other = unique("First"), unique("Other")
     ask(page, first)
     page.get_by_role("article").first.get_by_role("button", name="Edit, and ask again").click()
-    page.get_by_role("dialog").get_by_label("Question").fill(other)
+    dialog_on(page).get_by_label("Question").fill(other)
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_role("article").nth(1)).to_contain_text(other)
     page.get_by_role("button", name="Previous branch").click()
@@ -337,7 +337,7 @@ def test_a_chat_can_be_used_by_everybody(
     expect(page.get_by_role("article")).to_have_count(2)
     expect(page.locator(".katex").first).to_be_visible()
     page.get_by_role("article").first.get_by_role("button").last.click()
-    expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
+    expect(dialog_on(page).get_by_role("textbox")).to_be_focused()
     for step in ("dialog", "page"):
         assert obstacles(page) == [], step
         page.keyboard.press("Escape")
@@ -453,7 +453,7 @@ def test_in_chinese_on_a_phone(visit: Open, size: tuple[int, int]) -> None:
     page.get_by_role("complementary", name="聊天记录").get_by_role("button", name="关闭").click()
     expect(aside).not_to_be_visible()
     page.get_by_role("button", name="编辑并重新提问").click()
-    page.get_by_role("dialog").get_by_label("问题").fill("请说明")
+    dialog_on(page).get_by_label("问题").fill("请说明")
     page.get_by_role("button", name="提问", exact=True).click()
     expect(page.get_by_role("article").last).to_contain_text("请说明")
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.faults.harness import KEY
 from tests.scripted import Call, Reply
 
-from .conftest import PHONE, Open, Studio
+from .conftest import PHONE, Open, Studio, dialog_on
 
 PATH = "/playground/chat"
 #: Whether the tab remembers something with these words.
@@ -190,7 +190,7 @@ def test_the_code_asks_the_same(visit: Open, studio: Studio) -> None:
     page.get_by_label("temperature").first.fill("0.25")
     page.get_by_label("Text of message 2").fill('What\'s "up"? 你好')
     page.get_by_role("button", name="View code").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     expect(dialog.locator("code")).to_contain_text("0.25")
     text = dialog.locator("code").inner_text()
     studio.upstream.script(Reply(text="好的 👋", usage=(3, 4)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import FilePayload, Page, expect
 
-from .conftest import PHONE, Open, Studio, obstacles
+from .conftest import PHONE, Open, Studio, dialog_on, obstacles
 
 
 def given(name: str, data: bytes = b"Some text.") -> FilePayload:
@@ -42,7 +42,7 @@ def test_files_come_and_go(visit: Open, studio: Studio, tmp_path: Path) -> None:
     # Whoever uses the keyboard goes on where they were.
     expect(row.get_by_role("button", name="Delete")).to_be_focused()
     page.keyboard.press("Enter")
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    dialog_on(page).get_by_role("button", name="Delete").click()
     expect(page.get_by_text("No file fits.")).to_be_visible()
     assert "two <b>.txt" not in [one.filename for one in studio.api.files.list()]
 

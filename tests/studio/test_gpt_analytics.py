@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 from playwright.sync_api import expect
-from psycopg.conninfo import make_conninfo
 
 from tests.scripted import Reply
 
@@ -45,19 +44,19 @@ def rated(studio: Studio, gpt: Any, question: str, answer: str, **feedback: Any)
 
 
 @pytest.fixture
-def used(studio: Studio, postgres: str) -> Any:
+def used(studio: Studio) -> Any:
     """A GPT that was used for weeks."""
     gpt = made(studio, f"Card games {time.time_ns()}")
     rated(studio, gpt, "Who leads?", "=SUM(1)", rating="up", comment="Clear & short <b>!</b>")
     rated(studio, gpt, "Is an ace high in Whist?", "No.", rating="down", comment="It is.", share_conversation=True)
-    used_for_weeks(postgres, gpt)
+    used_for_weeks(studio, gpt)
     return gpt
 
 
-def used_for_weeks(postgres: str, gpt: Any) -> None:
+def used_for_weeks(studio: Studio, gpt: Any) -> None:
     """Let a GPT have been run for three weeks, in both its versions."""
     noon = int(time.time()) // DAY * DAY - DAY // 2
-    with psycopg.connect(make_conninfo(postgres, dbname="studio")) as connection:
+    with psycopg.connect(studio.database) as connection:
         for ago in range(20):
             for number in range(1 + ago * 7 % 5):
                 status = "failed" if (ago + number) % 9 == 8 else "completed"

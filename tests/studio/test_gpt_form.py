@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from retinue.studio.pages.gpt_form.compare import compare
 from tests.scripted import Reply
 
-from .conftest import DESKTOP, PHONE, Open, Studio, obstacles
+from .conftest import DESKTOP, PHONE, Open, Studio, dialog_on, obstacles
 from .test_chat import colleague
 
 pytestmark = [pytest.mark.timeout(480), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -112,7 +112,7 @@ def test_a_gpt_is_made_tried_published_and_rolled_back(visit: Open, studio: Stud
     page.get_by_role("option", name="Version 1").click()
     expect(page.get_by_role("region", name="Compare").locator(".came .line")).to_have_text(["Be brief."])
     versions.nth(1).get_by_role("button", name="Publish again").click()
-    page.get_by_role("dialog").get_by_role("button", name="Publish again").click()
+    dialog_on(page).get_by_role("button", name="Publish again").click()
     expect(versions).to_have_count(3)
     gpt = gpt_of(studio, page)
     assert (gpt["version"], gpt["draft"]["instructions"]) == (3, "Explain one rule at a time.")
@@ -120,7 +120,7 @@ def test_a_gpt_is_made_tried_published_and_rolled_back(visit: Open, studio: Stud
 
 def publish(page: Page, who: str, notes: str) -> None:
     page.locator(".gpt-head .primary").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     dialog.get_by_role("radio", name=who).click()
     dialog.locator("textarea").fill(notes)
     dialog.locator(".primary").click()
@@ -175,7 +175,7 @@ def test_a_slug_that_is_taken_is_told_at_the_field(visit: Open, studio: Studio) 
 def test_it_is_shared_with_people(edit: Edit, studio: Studio) -> None:
     page = edit(made(studio, "For Few"))
     page.get_by_role("button", name="Publish").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     expect(dialog.get_by_label("Link", exact=True)).to_be_hidden()
     dialog.get_by_role("radio", name="Everybody in this project with the link").click()
     expect(dialog.get_by_label("Link", exact=True)).to_have_value(f"{studio.url}/gpts/{page.url.rpartition('/')[2]}")
@@ -196,7 +196,7 @@ def test_it_is_shared_with_a_group(edit: Edit, studio: Studio) -> None:
     page.request.post(f"{groups}/{group['id']}/users", headers=headers, data={"user_id": me["user"]["id"]})
     page.reload()
     page.get_by_role("button", name="Publish").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     dialog.get_by_role("radio", name="Chosen people of this project").click()
     dialog.get_by_role("combobox", name="People and groups").fill("card")
     page.get_by_role("option", name="Card players (group)").click()
@@ -277,7 +277,7 @@ def test_it_is_copied_and_deleted(edit: Edit, studio: Studio) -> None:
     assert copy["id"] != gpt["id"]
     page.get_by_role("button", name="More").click()
     page.get_by_role("menuitem", name="Delete GPT").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    dialog_on(page).get_by_role("button", name="Delete").click()
     page.wait_for_url("**/gpts/mine")
     mine = studio.api.get("/gpts?scope=mine", cast_to=object)
     assert gpt["id"] in {one["id"] for one in mine["data"]}  # pyright: ignore
@@ -312,7 +312,7 @@ def test_a_member_makes_one_too_and_shares_it_with_a_colleague(visit: Open, stud
     files = page.get_by_role("list", name="Knowledge")
     expect(files.get_by_role("link", name="own.txt")).to_be_visible()
     page.locator(".gpt-head .primary").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     dialog.get_by_role("radio", name="Chosen people of this project").click()
     dialog.get_by_role("combobox", name="People").click()
     # Somebody else of the project, by a name that nobody knows here.
@@ -344,7 +344,7 @@ def test_everybody_can_use_the_form(
     expect(page.locator(".gpt-difference")).to_have_count(1)
     assert obstacles(page) == []
     page.locator(".gpt-head .primary").click()
-    expect(page.get_by_role("dialog").locator(".gpt-difference")).to_have_count(1)
+    expect(dialog_on(page).locator(".gpt-difference")).to_have_count(1)
     assert obstacles(page, ".dialog") == []
 
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import PHONE, Open, Studio, obstacles, sign_up
+from .conftest import PHONE, Open, Studio, dialog_on, obstacles, sign_up
 
 Json = dict[str, Any]
 
@@ -109,7 +109,7 @@ def test_one_is_found_read_and_reviewed_in_chinese(visit: Open, studio: Studio, 
     expect(reviews).to_have_count(1)
     assert get(studio, f"/gpts/{gpt['id']}")["statistics"]["rating"] == 2
     page.get_by_role("button", name="删除评价").click()
-    page.get_by_role("dialog").get_by_role("button", name="删除").click()
+    dialog_on(page).get_by_role("button", name="删除").click()
     expect(reviews).to_have_count(0)
 
 
@@ -179,8 +179,8 @@ def test_a_report_reaches_the_administrators(visit: Open, gpt: Json) -> None:
     report = page.get_by_role("list", name="Open reports").get_by_role("listitem").filter(has_text=gpt["name"])
     expect(report).to_contain_text("Advertises a shop.")
     report.get_by_role("button", name="Resolve").click()
-    page.get_by_role("dialog").get_by_label("What was done").fill("Spoke to the owner.")
-    page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+    dialog_on(page).get_by_label("What was done").fill("Spoke to the owner.")
+    dialog_on(page).get_by_role("button", name="Resolve").click()
     resolved = page.get_by_role("list", name="Resolved reports").get_by_role("listitem").filter(has_text=gpt["name"])
     expect(resolved).to_contain_text("Done: Spoke to the owner.")
     expect(report).to_have_count(0)
@@ -203,8 +203,8 @@ def test_a_report_in_chinese_on_a_phone(visit: Open, gpt: Json) -> None:
     expect(report).to_contain_text("垃圾信息或广告，举报人：Ada")
     assert obstacles(page) == []
     report.get_by_role("button", name=f"处理对 {gpt['name']} 的举报").click()
-    page.get_by_role("dialog").get_by_label("处理结果").fill("已提醒作者。")
-    page.get_by_role("dialog").get_by_role("button", name="标为已处理").click()
+    dialog_on(page).get_by_label("处理结果").fill("已提醒作者。")
+    dialog_on(page).get_by_role("button", name="标为已处理").click()
     resolved = page.get_by_role("list", name="已处理的举报").get_by_role("listitem").filter(has_text=gpt["name"])
     expect(resolved).to_contain_text("处理结果：已提醒作者。")
     expect(report).to_have_count(0)
@@ -232,7 +232,7 @@ def test_a_template_becomes_ones_own_draft(visit: Open, studio: Studio) -> None:
 
     row = row.filter(has=mine.locator(f'a[href="/gpts/{quote(installed["slug"])}"]'))
     row.get_by_role("button", name="删除 桌游时间").click()
-    mine.get_by_role("dialog").get_by_role("button", name="删除").click()
+    dialog_on(mine).get_by_role("button", name="删除").click()
     expect(row).to_have_count(0)
     with pytest.raises(openai.NotFoundError):
         get(studio, f"/gpts/{installed['id']}")

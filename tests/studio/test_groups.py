@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import PHONE, Open, Studio
+from .conftest import PHONE, Open, Studio, dialog_on
 from .people import let_in
 
 expect.set_options(timeout=15_000)
@@ -18,7 +18,7 @@ def test_a_group_is_made_filled_renamed_and_deleted(visit: Open, studio: Studio)
     page = visit("/people", fails=True)
     let_in(page, studio, "Grace")
     page.get_by_role("button", name="New group").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     dialog.get_by_role("button", name="Make the group").click()
     expect(dialog).to_contain_text("This is needed.")
     dialog.get_by_label("Name of the group").fill("Field sales")
@@ -68,8 +68,8 @@ def test_a_group_in_chinese_on_a_phone(visit: Open) -> None:
     dialog.get_by_role("button", name="创建").click()
     expect(row(page, "数据分析组", "群组")).to_be_visible()
     page.get_by_role("button", name="“数据分析组”的成员").click()
-    expect(page.get_by_role("dialog")).to_contain_text("此群组还没有成员")
-    page.get_by_role("dialog").get_by_role("button", name="关闭").click()
+    expect(dialog_on(page)).to_contain_text("此群组还没有成员")
+    dialog_on(page).get_by_role("button", name="关闭").click()
     page.get_by_role("button", name="删除群组“数据分析组”").click()
-    page.get_by_role("dialog").get_by_role("button", name="删除").click()
+    dialog_on(page).get_by_role("button", name="删除").click()
     expect(page.get_by_text("还没有群组")).to_be_visible()

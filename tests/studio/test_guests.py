@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import PHONE, Open, Studio, obstacles
+from .conftest import PHONE, Open, Studio, dialog_on, obstacles
 
 NOBODY: Any = {"cookies": [], "origins": []}
 MARKDOWN = "It is **4**:\n\n| sum | result |\n|---|---|\n| 2 + 2 | 4 |\n\n```python\nprint(2 + 2)\n```\n\nAnd $x^2$."
@@ -228,7 +228,7 @@ def test_links_are_made_copied_and_deleted(studio: Studio, visit: Open) -> None:
     link = linked(studio)
     page = visit(f"/gpts/{link['gpt_id']}/links")
     page.get_by_role("button", name="New guest link").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     dialog.get_by_label("What it is for").fill("Our shop")
     dialog.get_by_label("Sites that may embed it").fill("https://Shop.example/\nhttp://127.0.0.1:9")
     dialog.get_by_label("Messages a day").fill("20")
@@ -247,7 +247,7 @@ def test_links_are_made_copied_and_deleted(studio: Studio, visit: Open) -> None:
     expect(dialog).to_have_count(0)
     assert obstacles(page, minor=True) == []
     made.get_by_role("button", name="Delete: Our shop").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    dialog_on(page).get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="Our shop")).to_have_count(0)
     expect(page.locator(".guest-links section")).to_have_count(1)
 

@@ -19,7 +19,7 @@ from playwright.sync_api import expect
 from tests.faults.harness import KEY
 from tests.scripted import Call, Reply
 
-from .conftest import PHONE, Open, Studio, obstacles
+from .conftest import PHONE, Open, Studio, dialog_on, obstacles
 
 WEATHER: Any = {
     "type": "function",
@@ -160,7 +160,7 @@ def test_running_again_with_other_instructions_beside_the_first(visit: Open, stu
     studio.upstream.script(Reply(text="Second answer, and a long one."))
     page = visit(address(run))
     page.get_by_role("button", name="Run again").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     expect(dialog.get_by_label("Instructions")).to_have_value("Be brief.")
     dialog.get_by_label("Instructions").fill("Be long.")
     dialog.get_by_role("button", name="Run", exact=True).click()

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import DESKTOP, PHONE, Open, Studio, obstacles
+from .conftest import DESKTOP, PHONE, Open, Studio, dialog_on, obstacles
 from .test_chat import ANSWER, PIXEL, ask, attach, say, thread_of, unique
 
 #: Somebody who is signed in nowhere.
@@ -21,7 +21,7 @@ NOBODY: Any = {"cookies": [], "origins": []}
 def shared(page: Page, **chosen: str) -> str:
     """Make a link to the chat of a page; returns the path that it leads to."""
     page.get_by_role("button", name="Share by link").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     expect(dialog).to_contain_text("without signing in")
     before = dialog.get_by_role("textbox", name="Link:").count()
     if "title" in chosen:
@@ -45,9 +45,9 @@ def test_whoever_has_the_link_reads_the_chat_as_it_was(visit: Open, studio: Stud
     expect(mine.get_by_role("button", name="Send")).to_be_visible()
     expect(mine.locator(".katex").first).to_be_visible()
     path = shared(mine, title=title, good_for="7 days")
-    expect(mine.get_by_role("dialog")).to_contain_text("2 messages")
-    expect(mine.get_by_role("dialog")).to_contain_text("good until")
-    mine.get_by_role("dialog").get_by_role("button", name="Close").click()
+    expect(dialog_on(mine)).to_contain_text("2 messages")
+    expect(dialog_on(mine)).to_contain_text("good until")
+    dialog_on(mine).get_by_role("button", name="Close").click()
     later = unique("Later")
     ask(mine, later)
     theirs = visit(path, state=NOBODY)
@@ -85,7 +85,7 @@ def test_a_revoked_link_leads_to_a_page_that_says_so(visit: Open) -> None:
     mine = visit("/")
     ask(mine, unique("For a while"))
     path = shared(mine)
-    dialog = mine.get_by_role("dialog")
+    dialog = dialog_on(mine)
     dialog.get_by_role("button", name="Revoke this link").click()
     expect(dialog).to_contain_text("Nobody outside can read this chat.")
     expect(mine.get_by_text("The link is revoked. It leads nowhere now.")).to_be_visible()
@@ -101,12 +101,12 @@ def test_the_link_can_be_copied_and_is_told_again(visit: Open, studio: Studio) -
     ask(mine, unique("Copy me"))
     path = shared(mine)
     mine.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    mine.get_by_role("dialog").get_by_role("button", name="Copy", exact=True).click()
+    dialog_on(mine).get_by_role("button", name="Copy", exact=True).click()
     expect(mine.get_by_text("Copied", exact=True)).to_be_visible()
     assert mine.evaluate("navigator.clipboard.readText()") == studio.url + path
     mine.reload()
     mine.get_by_role("button", name="Share by link").click()
-    expect(mine.get_by_role("dialog").get_by_role("textbox", name="Link:")).to_have_value(studio.url + path)
+    expect(dialog_on(mine).get_by_role("textbox", name="Link:")).to_have_value(studio.url + path)
 
 
 def test_long_chats_come_a_hundred_messages_at_a_time(visit: Open, studio: Studio) -> None:
@@ -138,7 +138,7 @@ def test_a_shared_chat_can_be_read_by_everybody(
     page = visit(f"/chat/{thread}", language=language, theme=theme, size=size)
     expect(page.get_by_role("article")).to_have_count(2)
     page.get_by_role("button", name="Share by link" if language == "en" else "通过链接分享").click()
-    dialog = page.get_by_role("dialog")
+    dialog = dialog_on(page)
     dialog.get_by_label("Title" if language == "en" else "标题").fill(bad)
     dialog.get_by_role("button", name="Make a link" if language == "en" else "创建链接").click()
     expect(dialog.get_by_role("button", name="Copy" if language == "en" else "复制", exact=True)).to_be_visible()

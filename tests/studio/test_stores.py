@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from .conftest import PHONE, Open, Studio, obstacles
+from .conftest import PHONE, Open, Studio, dialog_on, obstacles
 
 GUIDE = "The warranty lasts 24 months.\n\nThe kestrel hovers over meadows and eats voles."
 
@@ -38,10 +38,10 @@ def test_a_store_is_made_changed_and_deleted(visit: Open, studio: Studio) -> Non
     assert made.expires_after.days == 30
 
     page.get_by_role("button", name="Edit").click()
-    page.get_by_role("dialog").get_by_label("Name").fill("Renamed")
-    page.get_by_role("dialog").get_by_label("Expires").click()
+    dialog_on(page).get_by_label("Name").fill("Renamed")
+    dialog_on(page).get_by_label("Expires").click()
     page.get_by_role("option", name="Never").click()
-    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    dialog_on(page).get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Renamed")
     changed = studio.api.vector_stores.retrieve(identifier)
     assert (changed.name, changed.expires_at) == ("Renamed", None)
@@ -49,7 +49,7 @@ def test_a_store_is_made_changed_and_deleted(visit: Open, studio: Studio) -> Non
     page.get_by_role("link", name="All vector stores").click()
     row = page.get_by_role("row").filter(has_text="Renamed")
     row.get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    dialog_on(page).get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
     assert identifier not in [one.id for one in studio.api.vector_stores.list()]
 
@@ -75,24 +75,24 @@ def test_files_are_added_watched_changed_and_removed(visit: Open, studio: Studio
     expect(page.get_by_text("ready · 1 file")).to_be_visible()
 
     row.get_by_role("button", name="Its text").click()
-    expect(page.get_by_role("dialog")).to_contain_text("The kestrel hovers")
+    expect(dialog_on(page)).to_contain_text("The kestrel hovers")
     page.keyboard.press("Escape")
     row.get_by_role("button", name="Edit attributes").click()
-    page.get_by_role("dialog").get_by_label("Attributes").fill("year: 2025\ndraft")
-    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    dialog_on(page).get_by_label("Attributes").fill("year: 2025\ndraft")
+    dialog_on(page).get_by_role("button", name="Save").click()
     expect(page.get_by_text("This line has no colon: draft")).to_be_visible()
-    page.get_by_role("dialog").get_by_label("Attributes").fill("year: 2025\ndraft: true")
-    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    dialog_on(page).get_by_label("Attributes").fill("year: 2025\ndraft: true")
+    dialog_on(page).get_by_role("button", name="Save").click()
     expect(row).to_contain_text("draft: true")
 
     page.get_by_role("button", name="Add uploaded files").click()
-    page.get_by_role("dialog").get_by_label("Files").fill("older")
+    dialog_on(page).get_by_label("Files").fill("older")
     page.get_by_role("option", name="older.txt").first.click()
     page.keyboard.press("Escape")
-    page.get_by_role("dialog").get_by_role("button", name="Add").click()
+    dialog_on(page).get_by_role("button", name="Add").click()
     expect(page.get_by_role("row").filter(has_text="older.txt")).to_contain_text("ready", timeout=60_000)
     row.get_by_role("button", name="Remove").click()
-    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    dialog_on(page).get_by_role("button", name="Remove").click()
     expect(row).to_have_count(0)
     assert [one.id for one in studio.api.vector_stores.files.list(store)] == [older.id]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import psycopg
 import pytest
 from playwright.sync_api import Page, expect
-from psycopg.conninfo import make_conninfo
 
 from tests.scripted import Reply
 
@@ -18,7 +17,7 @@ NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @pytest.fixture
-def used(studio: Studio, postgres: str) -> str:
+def used(studio: Studio) -> str:
     """What was used long ago, where no other test uses anything; returns the name of an assistant."""
     assistant = studio.api.beta.assistants.create(model="default", name="=cmd, the tutor").id  # pyright: ignore
     rows = [
@@ -26,7 +25,7 @@ def used(studio: Studio, postgres: str) -> str:
         (200, "m2", "", 1, 10, 0, 5, 0),
         (150, "m1", "asst_gone", 2, 2_000, 0, 70, 250_000),
     ]
-    with psycopg.connect(make_conninfo(postgres, dbname="studio")) as connection:
+    with psycopg.connect(studio.database) as connection:
         connection.execute("delete from usage_records where minute < now() - interval '100 days'")
         for ago, model, by, requests, prompt, cached, completion, cost in rows:
             connection.execute(
@@ -75,14 +74,14 @@ def test_tokens_and_costs_by_day_model_and_assistant(visit: Open, used: str) -> 
     assert f"{day(150)},asst_gone,asst_gone,2,2000,0,70,0.00025,,,,,,,,,,,,,,,,,,,,\n" in text
 
 
-def test_errors_and_times_by_day_and_model(visit: Open, studio: Studio, postgres: str) -> None:
+def test_errors_and_times_by_day_and_model(visit: Open, studio: Studio) -> None:
     columns = "project_id, by_page, method, path, model, called_model, status, first_ms, total_ms, bytes, id, at"
     fates = [
         *((20, "m1", 200, 10 * number, 1000 * number) for number in range(1, 22)),
         *((20, "m1", status, 5, 5) for status in (404, 429, 500)),
         (15, "m2", 200, 30, 40),
     ]
-    with psycopg.connect(make_conninfo(postgres, dbname="studio")) as connection:
+    with psycopg.connect(studio.database) as connection:
         connection.execute("delete from request_log where at < now() - interval '10 days'")
         for ago, model, status, first, total in fates:
             connection.execute(

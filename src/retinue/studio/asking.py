@@ -35,10 +35,27 @@ async def each(ask: Callable[[Of], Awaitable[Answer]], of: Iterable[Of]) -> list
     return await asyncio.gather(*map(one, of))
 
 
-async def assistant_name(visitor: Visitor, identifier: str) -> str:
-    """An assistant's or a GPT's name; the id where it has none, is gone, or belongs to another project."""
-    try:
-        found = await visitor.get(f"/assistants/{identifier}")
-    except openai.APIStatusError:
-        return identifier
-    return found["name"] or identifier
+async def assistant_names(visitor: Visitor, identifiers: Iterable[str]) -> dict[str, str]:
+    """Names of assistants and GPTs by their ids.
+
+    Args:
+        visitor: who asks.
+        identifiers: the ids.
+
+    Returns:
+        names; the id for one that has none, is gone, or belongs to another project.
+    """
+    unknown = set(identifiers)
+
+    async def name_of(identifier: str) -> str:
+        try:
+            found = await visitor.get(f"/assistants/{identifier}")
+        except openai.APIStatusError:
+            return identifier
+        return found["name"] or identifier
+
+    # A page of the newest knows many at once; GPTs and what is older are asked for one by one.
+    listed = (await visitor.get("/assistants", limit=100, order="desc"))["data"] if unknown else []
+    names = {one["id"]: one["name"] or one["id"] for one in listed if one["id"] in unknown}
+    rest = sorted(unknown - set(names))
+    return names | dict(zip(rest, await each(name_of, rest), strict=True))

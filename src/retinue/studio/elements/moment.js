@@ -1,6 +1,6 @@
 export default {
   template: `<time :datetime="iso" :title="whole">{{ text }}</time>`,
-  props: { at: Number, language: String },
+  props: { at: Number, language: String, clock: Boolean },
   computed: {
     date() {
       return new Date(this.at * 1000);
@@ -9,7 +9,8 @@ export default {
       return this.date.toISOString();
     },
     text() {
-      return this.date.toLocaleString(this.language, { dateStyle: "medium", timeStyle: "short" });
+      const parts = this.clock ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" };
+      return this.date.toLocaleString(this.language, parts);
     },
     whole() {
       return this.date.toLocaleString(this.language, { dateStyle: "full", timeStyle: "long" });

@@ -13,15 +13,20 @@ from ...visitor import Visitor
 _PIECE = 150_000
 #: Characters that are remembered; browsers give a site some five million.
 _MOST = 2_000_000
+#: Seconds that a tab has for a piece.
+_PATIENCE = 10
 
 
 async def remembered(visitor: Visitor) -> dict[str, Any] | None:
-    """What this tab remembers of the visitor's; None if it is nothing that can be read."""
+    """What this tab remembers of the visitor's; None if it is nothing that can be read, or the tab is gone."""
     found = ""
     while True:
         ends = f"{len(found)}, {len(found) + _PIECE}"
         code = f"return (sessionStorage.getItem({_name(visitor)}) ?? '').slice({ends})"
-        piece = cast(str, await ui.run_javascript(code, timeout=10))
+        try:
+            piece = cast(str, await ui.run_javascript(code, timeout=_PATIENCE))
+        except TimeoutError:
+            return None
         found += piece
         if len(piece) < _PIECE or len(found) > _MOST:
             break

@@ -43,7 +43,7 @@ class Publish:
         if gpt["version"]:
             last = (await visitor.get(f"{self._draft.path}/versions/{gpt['version']}"))["content"]
         found = await differences(visitor, self._known, last, gpt["draft"]) if last else []
-        address = f"{await ui.run_javascript('location.origin')}/gpts/{self._draft.id}"
+        address = f"{await ui.run_javascript('location.origin', timeout=10)}/gpts/{self._draft.id}"
         news = gpt["unpublished_changes"]
         with dialog(text("gpt_form.publish_name", name=gpt["draft"]["name"])) as made:
             self._who(gpt, address)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from nicegui import ui
 
-from ...asking import assistant_name, each
+from ...asking import assistant_names
 from ...elements.amounts import duration, money
 from ...elements.controls import plain
 from ...elements.dialogs import working
@@ -114,8 +113,9 @@ class Runs(LogList):
     async def _page(self, after: str | None = None) -> Json:
         """GPTs, and what is older than the list of assistants goes back, are asked for."""
         page = await super()._page(after)
-        unknown = sorted({one["assistant_id"] for one in page["data"]} - set(self._names))
-        self._names |= zip(unknown, await each(partial(assistant_name, self._visitor), unknown), strict=True)
+        self._names |= await assistant_names(
+            self._visitor, {one["assistant_id"] for one in page["data"]} - set(self._names)
+        )
         return page
 
     def _choose(self, field: str, label: str, options: dict[str, str], every: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ from nicegui import ui
 
 from ...elements.controls import plain
 from ...elements.dialogs import closing, dialog, outliving
+from ...elements.moment import Moment
 from ...visitor import Visitor
 from .draft import Draft
 
@@ -18,7 +18,7 @@ from .draft import Draft
 _SHORT = 60
 
 
-async def show_versions(visitor: Visitor, draft: Draft, on_go: Callable[[int], Awaitable[None]]) -> None:
+def show_versions(visitor: Visitor, draft: Draft, on_go: Callable[[int], Awaitable[None]]) -> None:
     """Open a dialog with all versions, newest first.
 
     Args:
@@ -27,8 +27,6 @@ async def show_versions(visitor: Visitor, draft: Draft, on_go: Callable[[int], A
         on_go: is told the place of a version that is to hold again.
     """
     text, history = visitor.text, draft.history
-    # Times are told as the browser's clock has them.
-    behind = timedelta(minutes=float(await ui.run_javascript("return new Date().getTimezoneOffset()")))
     with dialog(text("playground.history"), wide=True) as made:
         ui.label(text("playground.history_hint")).classes("quiet")
 
@@ -43,7 +41,7 @@ async def show_versions(visitor: Visitor, draft: Draft, on_go: Callable[[int], A
                 before = history.versions[at - 1].state if at else {}
                 with ui.element("li"):
                     with ui.element("div").classes("grow"):
-                        ui.label((version.at - behind).strftime("%H:%M:%S")).classes("quiet mono")
+                        Moment(visitor, int(version.at.timestamp()), clock=True).classes("quiet mono")
                         for field in version.changed:
                             ui.label(_said(visitor, field, before.get(field), version.state[field]))
                         if not version.changed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from ...asking import assistant_name
+from ...asking import assistant_names
 from ...visitor import Visitor
 
 #: Days of the longest period, and of one page of the API: of usage, and of costs.
@@ -24,8 +24,8 @@ FIELDS = {
 }
 #: What stands on bills beside models.
 LINE_ITEMS = ("code interpreter", "vector storage", "file search", "web search")
-#: Names that are asked for: of projects, of each one's keys, of people; and assistants.
-_MOST_NAMES, _MOST_ASSISTANTS = 500, 50
+#: Names that are asked for: of projects, of each one's keys, of people, of assistants.
+_MOST_NAMES = 500
 
 
 @dataclass(slots=True)
@@ -189,8 +189,7 @@ async def names_of(visitor: Visitor, by: str, groups: Sequence[str]) -> dict[str
         for project in await projects_of(visitor):
             names |= await _listed(visitor, f"/organization/projects/{project}/api_keys")
     elif by == "assistant_id":
-        for one in [group for group in groups if group][:_MOST_ASSISTANTS]:
-            names[one] = await assistant_name(visitor, one)
+        names |= await assistant_names(visitor, [group for group in groups if group][:_MOST_NAMES])
     elif by == "model":
         names |= {one: visitor.text(f"usage.{one}") for one in LINE_ITEMS}
     return names | {"": visitor.text(f"usage.no_{by}" if by else "usage.all")}
