@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, syn
 from retinue.gpts.builder import definition
 
 from ..faults.harness import KEY, Process
-from ..studio.conftest import DESKTOP, dialog_on, sign_up
+from ..studio.conftest import DESKTOP, dialog_on, enter, sign_up
 from ..studio.people import let_in
 from .test_protection import grams
 
@@ -113,8 +113,7 @@ def site(server: Process) -> Iterator[Site]:
 def say(part: Page | Locator, page: Page, text: str) -> str:
     """Say something in a chat; returns the answer, when it is whole."""
     before = part.locator("article.assistant").count()
-    part.get_by_label("Write a message").fill(text)
-    page.keyboard.press("Enter")
+    enter(part.get_by_label("Write a message"), text)
     expect(part.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     expect(part.get_by_role("button", name="Send", exact=True)).to_be_visible(timeout=ANSWER * 1000)
     answers = part.locator("article.assistant")

@@ -160,6 +160,12 @@ def sign_up(link: str, name: str, email: str) -> Any:
 Open = Callable[..., Page]
 
 
+def enter(field: Locator, text: str) -> None:
+    """Write into a field and press Enter there: what has just closed may give the focus to something else."""
+    field.fill(text)
+    field.press("Enter")
+
+
 def dialog_on(page: Page) -> Locator:
     """The open dialog on top of a page: one that closes is there for a while, but modal no more."""
     return page.get_by_role("dialog").and_(page.locator(".q-dialog--modal")).last

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import PHONE, Open, Studio, obstacles
+from .conftest import PHONE, Open, Studio, enter, obstacles
 from .test_agents import until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -56,8 +56,7 @@ def test_temperature_and_top_p_are_saved_and_sent(visit: Open, studio: Studio) -
     expect(page.get_by_role("slider", name="Temperature")).to_have_attribute("aria-valuenow", "1.11")
     expect(page.get_by_role("slider", name="Top P")).to_have_attribute("aria-valuenow", "0.89")
     studio.upstream.script(Reply(text="Hot."))
-    page.get_by_label("Write a message").fill("Well?")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Write a message"), "Well?")
     expect(page.locator("article.assistant")).to_contain_text("Hot.")
     sent = studio.upstream.requests[-1]
     assert (sent["temperature"], sent["top_p"]) == (1.11, 0.89)
@@ -137,8 +136,7 @@ def test_options_hold_for_runs_and_not_for_the_assistant(visit: Open, studio: St
     button = page.get_by_role("button", name="Run options (5 set)")
     expect(button).to_be_focused()
     studio.upstream.script(Reply(text="A tide, a ride."))
-    page.get_by_label("Write a message").fill("Tide?")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Write a message"), "Tide?")
     expect(page.locator("article.assistant")).to_contain_text("A tide, a ride.")
     asked = studio.upstream.requests[-1]
     assert "Be kind." in asked["messages"][0]["content"]

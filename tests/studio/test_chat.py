@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.scripted import Call, Reply
 
-from .conftest import DESKTOP, PHONE, Open, Studio, dialog_on, obstacles, sign_up
+from .conftest import DESKTOP, PHONE, Open, Studio, dialog_on, enter, obstacles, sign_up
 
 ANSWER = """**重点：**一句话。
 
@@ -43,8 +43,7 @@ def unique(text: str) -> str:
 
 
 def say(page: Page, text: str) -> None:
-    page.get_by_label("Write a message").fill(text)
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Write a message"), text)
 
 
 def ask(page: Page, text: str, answer: str | None = None) -> None:
@@ -127,8 +126,7 @@ def test_chats_are_found_renamed_and_deleted(visit: Open) -> None:
     expect(page.get_by_role("navigation", name="Your chats").get_by_role("link")).to_have_count(1)
     page.get_by_role("button", name=f"Options: {words}").click()
     page.get_by_role("menuitem", name="Rename").click()
-    dialog_on(page).get_by_label("Title").fill(title)
-    page.keyboard.press("Enter")
+    enter(dialog_on(page).get_by_label("Title"), title)
     expect(history(page, title)).to_be_visible()
     page.get_by_label("Search your chats").fill("nothing has these words")
     expect(page.get_by_text("No chat has these words.")).to_be_visible()
@@ -272,8 +270,7 @@ def test_a_message_waits_for_its_files(visit: Open, studio: Studio) -> None:
     files: Any = [{"name": f"{name}.csv", "mimeType": "text/csv", "buffer": b"sum\n3\n"} for name in ("may", "june")]
     page.locator("input[type=file]").first.set_input_files(files)
     question = unique("How much?")
-    page.get_by_label("Write a message").fill(question)
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Write a message"), question)
     expect(page.get_by_text("Uploading files…")).to_be_visible()
     # Stopped, it is all as it was, but for the files.
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -533,8 +530,7 @@ def test_answers_are_rated_and_it_can_be_taken_back(visit: Open, studio: Studio)
 def test_a_chat_is_pinned_above_the_others(visit: Open) -> None:
     page = visit("/", language="zh")
     title = unique("置顶")
-    page.get_by_label("输入消息").fill(title)
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("输入消息"), title)
     expect(page.get_by_role("button", name="发送")).to_be_visible()
     expect(page.get_by_role("article")).to_have_count(2)
     aside = page.get_by_role("navigation", name="聊天记录")

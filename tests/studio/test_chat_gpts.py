@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from ..harness import Json
 from ..scripted import Reply
-from .conftest import Open, Studio
+from .conftest import Open, Studio, enter
 
 
 def published(studio: Studio, **fields: object) -> Json:
@@ -36,8 +36,7 @@ def test_a_talk_begins_by_a_starter_and_goes_on_later(visit: Open, studio: Studi
     expect(page.get_by_text("Whoever plays the highest card.")).to_be_visible()
     expect(page.get_by_label("Talk with")).to_have_value(gpt["name"])
     studio.upstream.script(Reply(text="Trumps beat all."))
-    page.get_by_label("Write a message").fill("And trumps?")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Write a message"), "And trumps?")
     expect(page.get_by_text("Trumps beat all.")).to_be_visible()
     expect(page.locator(".chat")).to_contain_text(gpt["name"])
 
@@ -62,8 +61,7 @@ def test_a_file_that_it_cannot_read_is_not_sent(visit: Open, studio: Studio, tmp
     notes = tmp_path / "notes.txt"
     notes.write_text("Some notes.")
     page.locator("input[type=file]").first.set_input_files(notes)
-    page.get_by_label("Write a message").fill("Read this")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Write a message"), "Read this")
     expect(page.get_by_text("reads no such files")).to_be_visible()
 
 

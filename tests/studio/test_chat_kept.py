@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import DESKTOP, PHONE, Open, Studio, obstacles
+from .conftest import DESKTOP, PHONE, Open, Studio, enter, obstacles
 from .test_chat import ask, history, say, thread_of, unique
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -70,8 +70,7 @@ def test_it_goes_in_the_middle_of_an_answer_on_a_phone_in_chinese(visit: Open, s
     page = visit("/?temporary=1", language="zh", theme="dark", size=PHONE)
     expect(page.get_by_text("离开本页或新建聊天时，它及其文件会被删除")).to_be_visible()
     studio.upstream.script(Reply(text="潮汐", hang=True))
-    page.get_by_label("输入消息").fill(unique("讲讲潮汐"))
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("输入消息"), unique("讲讲潮汐"))
     expect(page.get_by_role("article").last).to_contain_text("潮汐")
     thread = newest_temporary(studio)
     page.goto(f"{studio.url}/files")
@@ -123,8 +122,7 @@ def test_a_chat_is_archived_found_and_brought_back(visit: Open, studio: Studio) 
 def test_archived_chats_are_brought_back_from_their_list_in_chinese(visit: Open, studio: Studio) -> None:
     words = unique("海象")
     page = visit("/", language="zh")
-    page.get_by_label("输入消息").fill(words)
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("输入消息"), words)
     expect(page.get_by_role("article")).to_have_count(2)
     expect(page.get_by_role("button", name="发送")).to_be_visible()
     page.goto(studio.url)

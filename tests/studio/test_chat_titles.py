@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.scripted import Reply
 
-from .conftest import PHONE, Open, Studio, serving
+from .conftest import PHONE, Open, Studio, enter, serving
 from .test_chat import history, say, thread_of, unique
 
 
@@ -83,8 +83,7 @@ def test_a_name_that_is_none_leaves_the_first_words_on_a_phone_in_chinese(visit:
         return Reply(text="好的，" * 20)
 
     studio.upstream.script(Reply(text="中午。"), rambles)
-    page.get_by_label("输入消息").fill(words)
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("输入消息"), words)
     expect(page.get_by_role("article")).to_have_count(2)
     assert asked.wait(15)
     expect(page.get_by_role("button", name="发送")).to_be_visible()

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.faults.harness import KEY
 from tests.scripted import Call, Reply
 
-from .conftest import PHONE, Open, Studio, dialog_on
+from .conftest import PHONE, Open, Studio, dialog_on, enter
 
 PATH = "/playground/chat"
 #: Whether the tab remembers something with these words.
@@ -59,8 +59,7 @@ def test_models_answer_side_by_side_and_one_that_fails_does_not_stop_the_other(v
     page = visit(PATH)
     page.get_by_role("button", name="Compare").click()
     expect(answers(page)).to_have_count(2)
-    page.get_by_label("Model", exact=True).nth(1).fill("gpt-4o")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Model", exact=True).nth(1), "gpt-4o")
     expect(page.get_by_role("region", name="Answer of gpt-4o")).to_be_visible()
 
     def reply(request: dict[str, Any]) -> Reply:

@@ -14,7 +14,7 @@ from tests.harness import in_thread
 from tests.scripted import Call, Reply
 from tests.services import Provider, Service, document, service
 
-from .conftest import PHONE, Open, Studio
+from .conftest import PHONE, Open, Studio, enter
 from .people import let_in
 from .test_chat import say, thread_of, unique
 
@@ -71,8 +71,7 @@ def test_a_call_is_made_when_it_is_allowed(visit: Open, studio: Studio, pets: Se
 def test_a_call_is_not_made_when_it_is_denied(visit: Open, studio: Studio, pets: Service) -> None:
     page = visit(f"/?assistant={assistant(studio, pets)}", language="zh", theme="dark", size=PHONE)
     studio.upstream.script(Reply(tool_calls=[Call("addPet", {"name": "Rex"})]), Reply(text="好的，不添加。"))
-    page.get_by_label("输入消息").fill("添加 Rex")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("输入消息"), "添加 Rex")
     group = asked(page, "是否允许助手执行此操作？")
     group.get_by_role("button", name="不允许").click()
     expect(page.get_by_role("article").last).to_contain_text("好的，不添加。")
@@ -147,8 +146,7 @@ def test_an_answer_that_is_refused_is_asked_for_again_in_a_preview(visit: Open, 
     page.goto(f"{studio.url}/gpts/edit/{gpt['id']}")
     preview = page.get_by_role("region", name="Preview").last
     studio.upstream.script(Reply(tool_calls=[Call("addPet", {"name": "Rex"})]), Reply(text="Rex is added."))
-    preview.get_by_label("Write a message").fill("Add Rex")
-    page.keyboard.press("Enter")
+    enter(preview.get_by_label("Write a message"), "Add Rex")
 
     def role(name: str) -> None:
         csrf = owner.request.get(f"{studio.url}/v1/me").json()["csrf_token"]

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.scripted import Call, Reply
 
-from .conftest import PHONE, Open, Studio, obstacles
+from .conftest import PHONE, Open, Studio, enter, obstacles
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63382127070002b6010534a675"
@@ -33,8 +33,7 @@ def draft(**fields: Any) -> dict[str, Any]:
 
 
 def say(page: Page, text: str) -> None:
-    page.get_by_label("Talk").get_by_label("Write a message").fill(text)
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Talk").get_by_label("Write a message"), text)
 
 
 def card(page: Page, label: str = "The draft") -> Locator:

@@ -12,7 +12,7 @@ from tests.harness import in_thread
 from tests.scripted import Call, Json, Reply
 from tests.services import Provider, Service, document, service
 
-from .conftest import Open, Studio
+from .conftest import Open, Studio, enter
 from .people import let_in
 
 expect.set_options(timeout=15_000)
@@ -35,8 +35,7 @@ def reading_out(request: Json) -> Reply:
 
 
 def ask(page: Page) -> None:
-    page.get_by_label("Write a message").fill("What have I ordered?")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Write a message"), "What have I ordered?")
 
 
 def sign_in(page: Page, idp: Provider, user: str) -> None:

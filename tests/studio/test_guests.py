@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import PHONE, Open, Studio, dialog_on, obstacles
+from .conftest import PHONE, Open, Studio, dialog_on, enter, obstacles
 
 NOBODY: Any = {"cookies": [], "origins": []}
 MARKDOWN = "It is **4**:\n\n| sum | result |\n|---|---|\n| 2 + 2 | 4 |\n\n```python\nprint(2 + 2)\n```\n\nAnd $x^2$."
@@ -100,8 +100,7 @@ def test_what_goes_wrong_is_told_and_can_be_tried_again(studio: Studio, visit: O
 def test_an_answer_is_stopped(studio: Studio, visit: Open) -> None:
     page = visit(f"/g/{linked(studio)['token']}", state=NOBODY)
     studio.upstream.script(Reply(text="It goes on and", hang=True))
-    page.get_by_role("textbox").fill("Hello")
-    page.keyboard.press("Enter")
+    enter(page.get_by_role("textbox"), "Hello")
     expect(page.locator(".message.assistant")).to_have_text(re.compile("It goes on"))
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("Stopped.")).to_be_visible()
@@ -111,8 +110,7 @@ def test_an_answer_is_stopped(studio: Studio, visit: Open) -> None:
 def test_what_models_write_is_no_html(studio: Studio, visit: Open) -> None:
     page = visit(f"/g/{linked(studio)['token']}", state=NOBODY)
     studio.upstream.script(Reply(text='<img src=x onerror="document.title=1"> ![p](https://evil.example/x.png)'))
-    page.get_by_role("textbox").fill("<b>Hello</b>")
-    page.keyboard.press("Enter")
+    enter(page.get_by_role("textbox"), "<b>Hello</b>")
     expect(page.locator(".message.assistant")).to_contain_text("onerror")
     expect(page.locator(".message.user")).to_contain_text("<b>Hello</b>")
     assert page.locator(".message img").count() == 0

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import PHONE, Open, Studio, dialog_on, sign_up
+from .conftest import PHONE, Open, Studio, dialog_on, enter, sign_up
 
 # Some of this takes a while on a busy machine.
 expect.set_options(timeout=15_000)
@@ -296,8 +296,7 @@ def test_the_log_tells_who_did_what(visit: Open) -> None:
     page.get_by_role("button", name="Close").click()
     # Closed, it gives the focus back.
     expect(page.get_by_role("dialog")).to_have_count(0)
-    page.get_by_label("From").fill("2100-01-01")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("From"), "2100-01-01")
     expect(page.get_by_text("Nothing was done that fits.")).to_be_visible()
 
 

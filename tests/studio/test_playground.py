@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.scripted import Call, Reply
 
-from .conftest import PHONE, Open, Studio
+from .conftest import PHONE, Open, Studio, enter
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 WEATHER = {
@@ -56,8 +56,7 @@ def open_(visit: Open) -> Callable[..., Page]:
 
 
 def say(page: Page, text: str, label: str = "Write a message") -> None:
-    page.get_by_label(label).fill(text)
-    page.keyboard.press("Enter")
+    enter(page.get_by_label(label), text)
 
 
 def answers(page: Page) -> Any:

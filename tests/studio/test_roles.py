@@ -15,7 +15,7 @@ from retinue.studio.pages import PAGES
 from retinue.studio.words import WORDS
 from tests.scripted import Reply
 
-from .conftest import DESKTOP, PHONE, Open, Studio, sign_up
+from .conftest import DESKTOP, PHONE, Open, Studio, enter, sign_up
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 _ASK = """async ([path, body]) => {
@@ -149,6 +149,5 @@ def test_a_member_talks_with_a_protected_assistant_and_is_not_told_what_it_is_ma
     page.keyboard.press("Escape")
     expect(page.locator(".q-menu")).to_have_count(0)
     studio.upstream.script(Reply(text="Good day."))
-    page.get_by_label("Write a message").fill("Hello")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("Write a message"), "Hello")
     expect(page.locator("article.assistant")).to_contain_text("Good day.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from .conftest import PHONE, Open, Studio, dialog_on, obstacles
+from .conftest import PHONE, Open, Studio, dialog_on, enter, obstacles
 
 GUIDE = "The warranty lasts 24 months.\n\nThe kestrel hovers over meadows and eats voles."
 
@@ -120,8 +120,7 @@ def test_a_search_says_why(visit: Open, studio: Studio) -> None:
     store = stored(studio, "Searched", guide__txt=GUIDE.encode(), poem__txt="床前明月光，疑是地上霜。".encode())
     page = visit(f"/vector-stores/{store}")
     page.get_by_role("tab", name="Try a search").click()
-    page.get_by_label("What are you looking for?").fill("Which warranties eat submarines?")
-    page.keyboard.press("Enter")
+    enter(page.get_by_label("What are you looking for?"), "Which warranties eat submarines?")
     first = page.get_by_role("article").first
     expect(first.locator("mark").first).to_have_text("warranty", timeout=60_000)
     expect(first).to_contain_text("guide.txt")
