@@ -69,6 +69,10 @@ def test_the_questions_name_goals_steps_and_files() -> None:
         "任务：\n- write a story\n- read it\n\n已完成的步骤：\n1. write_to_file(story.txt)"
     )
     assert question["content"].endswith("\n2. evaluate_code(Check primes.csv): 50 primes")
+    # What failed on the way is no part of what was done.
+    mended = guide(cycles(written("morning", 290), FAILED, CODE)).check()
+    assert mended
+    assert mended[0][1]["content"].endswith("has 290 bytes now.\n3. evaluate_code(Check primes.csv): 50 primes")
     assert list(wanted["properties"]) == ["missing", "all_done"]
     known = built_in()
     commands = [known["read_file"], known["evaluate_code"]]

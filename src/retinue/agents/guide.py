@@ -167,7 +167,9 @@ class Guide:
             return None
         listed = "\n".join(f"- {goal}" for goal in self.goals)
         question = _QUESTION.in_(self.language).replace("{goals}", listed)
-        question = question.replace("{done}", prompt.done(self.cycles, self.language))
+        # What failed was mended since, or is not missed: told of it, small models find nothing missing, and all undone.
+        worked = [one for one in self.cycles if not one.failed]
+        question = question.replace("{done}", prompt.done(worked, self.language))
         answer: Json = {"missing": {"type": "string", "maxLength": 100}, "all_done": {"type": "boolean"}}
         return _asked(_CHECK.in_(self.language), question), object_of(answer)
 
