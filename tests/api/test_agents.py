@@ -145,6 +145,7 @@ async def test_agents_of_a_status_can_be_listed(api: Api, upstream: ScriptedUpst
         ('{"thoughts": {}, "command": {"name": "fly", "args": {}}}', 'no command "fly"'),
         ('{"thoughts": {}, "command": {"name": "read_file", "args": {}}}', "needs the arguments file"),
         ('{"thoughts": {}, "command": {"name": "read_file", "args": {"file": {"a": 1}}}}', "must be a text"),
+        ('{"thoughts": {}, "command": {"name": "read_file", "args": {"file": "<file>"}}}', "is a placeholder"),
         ("", "no JSON object"),
         ("{" * 200, "no JSON object"),
     ],

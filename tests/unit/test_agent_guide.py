@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -94,12 +95,11 @@ def test_commands_that_make_no_sense_are_left_out() -> None:
     nothing = guide().pointless()
     assert {"read_file", "append_to_file", "delete_file", "search_files", "task_complete", "do_nothing"} <= nothing
     assert not {"write_to_file", "evaluate_code"} & nothing
-    # It reads what it was given before it writes about it.
-    reading = guide(cycles(READ), ["a.txt", "b.txt"]).pointless()
-    assert {"write_to_file", "task_complete"} <= reading
-    assert "read_file" not in reading
-    assert "write_to_file" not in guide(cycles(READ), ["a.txt"]).pointless()
-    assert "write_to_file" not in guide(cycles(READ), [f"{number}.txt" for number in range(20)]).pointless()
+    assert "read_file" not in guide(cycles(READ), ["a.txt", "b.txt"]).pointless()
+    # There is no code yet that could be improved or tested.
+    assert {"improve_code", "write_tests"} <= guide(cycles(READ), ["a.txt"]).pointless()
+    assert not {"improve_code", "write_tests"} & guide(cycles(CODE)).pointless()
+    assert not {"improve_code", "write_tests"} & guide(files=["x.py"]).pointless()
     assert "append_to_file" not in guide(cycles(written("morning", 290)), ["story.txt", "x.py"]).pointless()
 
 
@@ -116,14 +116,37 @@ def test_small_models_do_not_end_what_they_have_not_done() -> None:
     assert "task_complete" not in guide(cycles(*[FAILED] * 5), ["a.txt"]).pointless()
 
 
+def follows(led: Guide) -> str:
+    """The name of the command that follows without a choice."""
+    following = led.follows(built_in().values())
+    return following.name if following else ""
+
+
 def test_code_that_failed_is_put_right_first() -> None:
-    assert guide(cycles(FAILED)).mends() == "evaluate_code"
-    assert guide(cycles(FAILED, FAILED, CODE)).mends() == guide().mends() == guide(cycles(READ)).mends() == ""
-    assert guide(cycles(CODE, FAILED, FAILED, FAILED)).mends() == "evaluate_code"
-    assert guide(cycles(FAILED, FAILED, FAILED, FAILED)).mends() == ""
+    assert follows(guide(cycles(FAILED))) == "evaluate_code"
+    assert follows(guide(cycles(FAILED, FAILED, CODE))) == follows(guide()) == follows(guide(cycles(READ))) == ""
+    assert follows(guide(cycles(CODE, FAILED, FAILED, FAILED))) == "evaluate_code"
+    assert follows(guide(cycles(FAILED, FAILED, FAILED, FAILED))) == ""
+    assert guide(cycles(FAILED)).follows([]) is None
     # Whoever writes the code anew is told of it all the same.
     assert guide(cycles(FAILED, FAILED, FAILED, FAILED)).broken
     assert guide(cycles(FAILED, CODE)).broken is guide().broken is None
+
+
+def test_who_has_begun_to_read_files_reads_them_all() -> None:
+    assert follows(guide(files=["a.txt", "b.txt"])) == ""
+    following = guide(cycles(READ), ["a.txt", "b.txt", "c.txt"]).follows(built_in().values())
+    assert following
+    assert following.schema["properties"] == {"file": {"type": "string", "enum": ["b.txt", "c.txt"]}}
+    assert guide(cycles(READ), ["a.txt", "b.txt"]).follows([]) is None
+    assert follows(guide(cycles(READ), ["a.txt"])) == follows(guide(cycles(READ, CODE), ["a.txt", "b.txt"])) == ""
+    missed = ("read_file", {"file": "c.txt"}, "There is no file c.txt.", True)
+    assert follows(guide(cycles(missed), ["a.txt"])) == ""
+    assert follows(guide(cycles(READ), [f"{number}.txt" for number in range(20)])) == ""
+    # Where the goal names files, those are meant.
+    named = replace(guide(cycles(READ), ["a.txt", "b.txt"]), goals=["count the words of a.txt"])
+    assert follows(named) == ""
+    assert follows(replace(named, goals=["compare a.txt with b.txt"])) == "read_file"
 
 
 def test_what_it_is_told_names_the_command_or_the_end() -> None:

@@ -123,8 +123,8 @@ class Asking:
         if step.guide:
             left, told = await self._led(step.guide, left, told)
         wanted, said = schema(left, local=self.model.local), told
-        for _ in range(_TRIES):
-            text = await self._constrained_text(said, wanted, stuck=step.stuck)
+        for tried in range(_TRIES):
+            text = await self._constrained_text(said, wanted, stuck=step.stuck or tried > 0)
             try:
                 reply = parse(text, asked)
             except Unusable as error:
@@ -147,8 +147,8 @@ class Asking:
             return ends, guide.ending(told)
         sensible = [one for one in commands if one.name not in guide.pointless()] or commands
         does = [one for one in sensible if one not in ends]
-        if mends := [one for one in does if one.name == guide.mends()]:
-            return mends, guide.using(told, mends[0].name)
+        if following := guide.follows(does):
+            return [following], guide.using(told, following.name)
         if len(does) > 1:
             name = (await self.constrained(*guide.choice(does))).get("command")
             if found := [one for one in does if one.name == name]:

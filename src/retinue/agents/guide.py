@@ -8,8 +8,8 @@ That all is done it says too easily: it is asked only once there are as many ste
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from ..inference.chat import Json
 from ..inference.prompted.schema import object_of
@@ -110,9 +110,9 @@ class Guide:
 
     def pointless(self) -> set[str]:
         """The names of commands that make no sense now."""
-        left, found = unread(self.files, self.cycles), set[str]()
+        found = set[str]()
         did = [one.command.name for one in self.cycles]
-        if not left:
+        if not unread(self.files, self.cycles):
             found.add("read_file")
         if "write_to_file" not in did:
             found.add("append_to_file")
@@ -122,8 +122,8 @@ class Guide:
             found |= {"delete_file", "search_files"}
         if not any(one.path.endswith(".py") for one in self.files):
             found.add("execute_python_file")
-        if did[-1:] == ["read_file"] and 0 < len(left) <= _READ_AT_ONCE:
-            found.add("write_to_file")
+            if not any("code" in one.command.args for one in self.cycles):
+                found |= {"improve_code", "write_tests"}
         if not self._may_end():
             found.add("task_complete")
         return found
@@ -134,18 +134,35 @@ class Guide:
             return True
         if not self.cycles or self.cycles[-1].failed:
             return False
-        to_read = 0 < len(unread(self.files, self.cycles)) <= _READ_AT_ONCE
-        return self.steps > 0 or (len(self.cycles) >= _LOOKS and not to_read)
+        return self.steps > 0 or (len(self.cycles) >= _LOOKS and not self._to_read())
+
+    def _to_read(self) -> list[str]:
+        """The files that it has still to read: those that its goal names, else all; none where they are many."""
+        left = [one.path for one in unread(self.files, self.cycles)]
+        if any(one.path in self.goal for one in self.files):
+            left = [path for path in left if path in self.goal]
+        return left if len(left) <= _READ_AT_ONCE else []
 
     @property
     def broken(self) -> AgentCycle | None:
         """The last cycle, where its code failed."""
         return self.cycles[-1] if self.cycles and _is_broken(self.cycles[-1]) else None
 
-    def mends(self) -> str:
-        """The command whose code has failed, and is put right before anything else; "" if there is none, or no hope."""
+    def follows(self, commands: Iterable[Command]) -> Command | None:
+        """The one of these commands that comes next whatever else could; None if it is to be chosen.
+
+        Code that has failed is put right, while there is hope; and who has begun to read files reads them all.
+        """
+        named = {one.name: one for one in commands}
         hopeless = len(self.cycles) >= _MENDS and all(map(_is_broken, self.cycles[-_MENDS:]))
-        return self.broken.command.name if self.broken and not hopeless else ""
+        if self.broken and not hopeless:
+            return named.get(self.broken.command.name)
+        last = self.cycles[-1] if self.cycles else None
+        left = self._to_read() if last and last.command.name == "read_file" and not last.failed else []
+        if not left or "read_file" not in named:
+            return None
+        (file,) = named["read_file"].arguments
+        return replace(named["read_file"], arguments=(replace(file, schema={"type": "string", "enum": left}),))
 
     def choice(self, commands: Sequence[Command]) -> tuple[list[Json], Json]:
         """The question which of these commands comes next, and the JSON schema of its answer: its `command`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ _LONGEST_THOUGHT, _LONGEST_OF_LOCAL = 600, 200
 _THOUGHTS = ("text", "reasoning", "plan", "criticism", "speak")
 #: Where models put the command's parts when they do not follow the format.
 _NAMES, _ARGUMENTS = ("name", "command_name", "action"), ("args", "arguments", "parameters", "input")
+
+
+#: What stands for an argument in the list of commands, and that small models write for it.
+_PLACEHOLDER = re.compile(r"<[^\W\d_][\w -]{0,60}>")
 
 
 class Unusable(ValueError):
@@ -62,7 +67,8 @@ def parse(text: str, commands: Mapping[str, Command]) -> Reply:
         commands: what it may do, by name.
 
     Raises:
-        Unusable: there is no JSON object, no known command, or an argument is missing or of another kind.
+        Unusable: there is no JSON object or known command, or an argument is missing, of another kind or a
+            placeholder.
     """
     value, repaired = _object(text)
     value = _storable(value)
@@ -147,4 +153,6 @@ def _fitting(command: Command, argument: Argument, value: object) -> object:
     text = _as_text(value)
     if len(text) > argument.most:
         raise Unusable(f'The argument {argument.name} of "{command.name}" is longer than {argument.most} characters.')
+    if _PLACEHOLDER.fullmatch(text.strip()):
+        raise Unusable(f'The argument {argument.name} of "{command.name}" is a placeholder: write it out in full.')
     return text
