@@ -47,7 +47,7 @@ def begin(studio: Studio, name: str, *replies: Reply | Callable[[Json], Reply], 
 
 
 def until(look: Callable[[], Any], is_so: Callable[[Any], bool]) -> Any:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not is_so(found := look()):
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
@@ -158,7 +158,7 @@ def test_it_is_told_something_paused_resumed_and_stopped(visit: Open, studio: St
     goes = threading.Event()
 
     def late(_: Json) -> Reply:
-        assert goes.wait(30)
+        assert goes.wait(120)
         return thinks("search_files")
 
     agent = begin(studio, "Paused-GPT", late)
@@ -324,6 +324,23 @@ def test_the_list_is_filtered_and_leads_to_one(visit: Open, studio: Studio) -> N
     page.get_by_role("button", name="重新启动").click()
     expect(page.get_by_label("名称")).to_have_value("Broken-GPT")
     expect(page.get_by_label("目标 1")).to_have_value("write a story")
+
+
+def test_the_list_shows_how_those_at_work_fare(visit: Open, studio: Studio) -> None:
+    goes = threading.Event()
+
+    def late(_: Json) -> Reply:
+        assert goes.wait(120)
+        return DONE
+
+    begin(studio, "Seen-GPT", late)
+    try:
+        page = visit("/agents")
+        seen = page.locator(".agents-list tbody tr").filter(has_text="Seen-GPT")
+        expect(seen).to_contain_text("at work")
+    finally:
+        goes.set()
+    expect(seen).to_contain_text("completed")
 
 
 def test_an_agent_is_deleted(visit: Open, studio: Studio) -> None:

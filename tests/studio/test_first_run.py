@@ -65,6 +65,13 @@ def test_from_the_link_to_the_first_answer_in_four_steps(new: New, chromium: Bro
     page.close()
 
 
+def test_whoever_has_no_agents_is_told_what_they_are(visit: Open) -> None:
+    page = visit("/agents")
+    expect(page.get_by_role("heading", name="What an agent is")).to_be_visible()
+    page.get_by_role("button", name="Start a first agent").click()
+    page.wait_for_url("**/agents/new")
+
+
 @pytest.mark.parametrize(("language", "theme", "size"), [("en", "light", DESKTOP), ("zh", "dark", PHONE)])
 def test_signing_in_leads_to_what_was_wanted_and_the_account_back(
     visit: Open, studio: Studio, language: str, theme: str, size: tuple[int, int]

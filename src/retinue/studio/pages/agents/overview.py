@@ -26,8 +26,8 @@ class _Agents(LogList):
 
     def __init__(self, visitor: Visitor) -> None:
         super().__init__(visitor)
-        #: The rows, while only the first page is shown.
-        self._first: list[dict[str, Any]] | None = None
+        #: What is shown, while that is the first page only.
+        self._first: list[Json] | None = None
         self._busy = False
 
     async def build(self) -> None:
@@ -77,14 +77,14 @@ class _Agents(LogList):
             with self._place:
                 explain(self._visitor)
 
-    async def _next(self) -> tuple[list[dict[str, Any]], bool]:
-        first = self._after is None
-        page = await self._visitor.get(self.path, limit=50, order="desc", after=self._after, **self._filters)
-        self._after = page["last_id"]
-        rows = [self.row(one) for one in page["data"]]
-        self._first = rows if first else None
-        self._busy = any(one["status"] in AT_WORK for one in page["data"])
-        return rows, page["has_more"]
+    async def _page(self, after: str | None = None) -> Json:
+        page = await super()._page(after)
+        self._seen(None if after else page["data"])
+        return page
+
+    def _seen(self, first: list[Json] | None) -> None:
+        self._first = first
+        self._busy = any(one["status"] in AT_WORK for one in first or [])
 
     async def _look(self) -> None:
         """Show how those at work fare, as long as nobody has gone on to older ones."""
@@ -92,17 +92,16 @@ class _Agents(LogList):
             return
         before = self._first
         try:
-            page = await self._visitor.get(self.path, limit=50, order="desc", **self._filters)
+            page = await super()._page()
         except openai.APIError:
             # Once is enough to be told.
             self._busy = False
             raise
-        rows = [self.row(one) for one in page["data"]]
         # What was chosen meanwhile is shown already.
-        if self._first is before and rows != before:
-            self._first, self._after = rows, page["last_id"]
-            self._busy = any(one["status"] in AT_WORK for one in page["data"])
-            self._table.show(rows)
+        if self._first is before and page["data"] != before:
+            self._seen(page["data"])
+            self._after = page["last_id"]
+            self._table.show([self.row(one) for one in page["data"]])
 
 
 def explain(visitor: Visitor) -> None:
