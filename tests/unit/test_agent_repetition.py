@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from retinue.agents import repetition
 from retinue.agents.asking import _goes_round, _without_rounds  # pyright: ignore[reportPrivateUsage]
-from retinue.agents.repetition import barred, nudge, stuck
+from retinue.agents.repetition import alike, barred, nudge, stuck
 from retinue.wire.agents import AgentCycle, Command, CommandResult, Thoughts
 from retinue.wire.runs import Amount, CompletionUsage
 
@@ -59,6 +60,32 @@ def test_a_correction_is_no_repetition() -> None:
     again = ("evaluate_code", {"code": CODE + "\nprint(numbers)"}, "2, 3, 5", False)
     assert barred(cycles(broken, broken)) == barred(cycles(broken, again)) == ""
     assert not stuck(cycles(broken, again))
+
+
+def test_texts_that_repeat_themselves_take_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each word is looked at a few times, however often it comes: else one comparison takes seconds."""
+    looked = list[int]()
+
+    class Word(str):
+        """A word that counts how often it is compared."""
+
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            looked.append(1)
+            return super().__eq__(other)
+
+    class Words:
+        """Finds words."""
+
+        def findall(self, text: str) -> list[str]:
+            return [Word(word) for word in text.split()]
+
+    monkeypatch.setattr(repetition, "_WORD", Words())
+    one, other = (Command(name="write_to_file", args={"text": text}) for text in (". " * 1000, ". . . . - " * 200))
+    assert alike(one, other)
+    assert len(looked) < 50 * 2000
 
 
 @pytest.mark.parametrize("rest", ["", "The rose", "The rose was red and love"])

@@ -248,8 +248,9 @@ class Driver:
         done = [cycle for _, cycle in cycles]
         nudge = repetition.nudge(done, language)
         files = await self._workshop.store.agents.files(self._held.project, self._held.root)
-        steps = 0 if heard else made(cycles)
-        guide = Guide(agent.goals, steps, done, files, heard, language) if model.local else None
+        guide = None
+        if model.local:
+            guide = Guide(agent.goals, 0 if heard else made(cycles), done, files, heard, language)
         goal = guide.goal if guide and len(agent.goals) > 1 else ""
         state = prompt.before_step(agent, done, [*heard, nudge] if nudge else heard, files, goal)
         now = f"{state}\n{prompt.next_step(language)}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from difflib import SequenceMatcher
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from ..wire.agents import AgentCycle, Command, Language
 
 #: How often the same may be done with the same result before the agent is told, and before it is not done any more.
 _TOLD, _REFUSED = 2, 3
-#: Characters from which a text is long, and those that are compared; the share of words that similar texts have.
-_LONG, _COMPARED, _SHARED = 200, 2000, 0.75
+#: Characters from which a text is long, and those that are compared.
+_LONG, _COMPARED = 200, 2000
+#: The shares of words, and of pairs of words, that similar texts have.
+_SHARED, _SHARED_PAIRS = 0.75, 0.5
 #: A word, or a sign of a script without spaces.
 _WORD = re.compile(r"[A-Za-z0-9_]+|\S")
 #: Cycles in a row that came to nothing before the agent is given up.
@@ -55,9 +58,23 @@ def alike(one: Command, other: Command) -> bool:
 
 
 def _similar(one: str, other: str) -> bool:
-    """Whether texts share most of their words, in order; digits do not count."""
+    """Whether texts share most of their words, and which follows which; digits do not count.
+
+    It is asked of many pairs before each step, and takes no longer for texts that say the same again and again.
+    """
+    if one == other:
+        return True
     words = [_WORD.findall(re.sub(r"\d+", "0", text[:_COMPARED])) for text in (one, other)]
-    return SequenceMatcher(None, *words, autojunk=False).ratio() >= _SHARED
+    if _shared(*words) < _SHARED:
+        return False
+    return _shared(*(pairwise(["", *told]) for told in words)) >= _SHARED_PAIRS
+
+
+def _shared(one: Iterable[object], other: Iterable[object]) -> float:
+    """The share of two texts' parts that both have; 1 if there are none."""
+    counted, others = Counter(one), Counter(other)
+    both = counted.total() + others.total()
+    return 2 * (counted & others).total() / both if both else 1
 
 
 def nudge(cycles: Sequence[AgentCycle], language: Language) -> str:
