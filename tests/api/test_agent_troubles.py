@@ -11,6 +11,7 @@ from ..scripted import Reply, ScriptedUpstream
 from .extensions import get, post
 from .test_agents import DONE, begin, content, cycles, thinks, until
 
+OVERFLOW = Reply(status=400, error={"message": "too long", "code": "context_length_exceeded"})
 DECLINED = "I'm sorry, but I can't help with that."
 
 
@@ -152,6 +153,64 @@ async def test_a_pause_while_it_does_nothing_is_heard(
     monkeypatch.setattr(agents, "commit", commits)
     agent = await until(api, await begin(api), "paused", "completed", "failed")
     assert (agent["status"], wished) == ("paused", [agent["id"]])
+
+
+async def test_a_wish_stays_until_the_status_follows_it(
+    api: Api, upstream: ScriptedUpstream, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = server.app.state.store
+    commit, kept, wished = store.agents.commit, list[tuple[str | None, str | None]](), list[str]()
+
+    async def commits(held: Any, owner: str, what: Any) -> Any:
+        if not wished:
+            wished.append(held.agent.id)
+            await post(api, f"/agents/{held.agent.id}/pause")
+        found = await commit(held, owner, what)
+        row = await store.database.row("select wish from agents where id = %(id)s", {"id": held.agent.id})
+        kept.append((what.patch.get("status"), row[0]))
+        return found
+
+    monkeypatch.setattr(store.agents, "commit", commits)
+    upstream.script(thinks("search_files", directory=""), DONE)
+    agent = await until(api, await begin(api), "paused", "completed")
+    await post(api, f"/agents/{agent['id']}/resume")
+    await until(api, agent, "completed")
+    # Had the server died after the first of these, whoever went on would have known of it.
+    assert kept[:2] == [(None, "pause"), ("paused", None)]
+    assert [status for status, _ in kept].count("paused") == 1
+
+
+async def test_what_a_command_asks_of_a_model_in_vain_is_told(
+    api: Api, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retinue.agents.driver._PAUSE", 0.01)
+    refused = Reply(status=400, error={"message": "That is not for me."})
+    improve = thinks("improve_code", suggestions="faster", code="x = 1")
+    away = Reply(status=503, error="")
+    upstream.script(improve, refused, improve, *[away] * 4, Reply(text="x = 2"), DONE)
+    agent = await until(api, await begin(api), "completed", "failed")
+    first, second, _ = [one["result"] for one in await cycles(api, agent)]
+    assert first["failed"]
+    assert "That is not for me." in first["text"]
+    assert (second["failed"], "x = 2" in second["text"]) == (False, True)
+
+
+async def test_a_prompt_that_does_not_fit_is_made_smaller(api: Api, upstream: ScriptedUpstream) -> None:
+    long = await api.file("Rose. " * 20_000, "long.txt")
+    upstream.script(thinks("read_file", file="long.txt"), OVERFLOW, OVERFLOW, DONE)
+    agent = await until(api, await begin(api, file_ids=[long]), "completed", "failed")
+    assert (agent["status"], agent["cycles"]) == ("completed", 2)
+    sizes = [len(said_in(request)) for request in upstream.requests[1:]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len({*sizes}) == 3
+    # It is not taken for a server that knows no schemas.
+    assert upstream.requests[-1]["response_format"]["type"] == "json_schema"
+
+
+async def test_a_prompt_that_never_fits_ends_it(api: Api, upstream: ScriptedUpstream) -> None:
+    upstream.default = lambda _: OVERFLOW
+    agent = await until(api, await begin(api), "failed")
+    assert agent["last_error"]["code"] == "invalid_prompt"
 
 
 async def test_a_kernel_that_dies_does_not_break_the_loop(api: Api, upstream: ScriptedUpstream) -> None:

@@ -43,8 +43,9 @@ async def test_nobody_has_an_agent_act_in_the_name_of_another(
         assert len(bank.got) == 1
 
 
-async def test_what_no_database_takes_is_put_right(api: Api, upstream: ScriptedUpstream) -> None:
-    command = '{"name": "write_to_file", "args": {"file": "a", "text": 1' + "0" * 30 + "}}"
+@pytest.mark.parametrize("digits", [30, 350])
+async def test_what_no_database_takes_is_put_right(api: Api, upstream: ScriptedUpstream, digits: int) -> None:
+    command = '{"name": "write_to_file", "args": {"file": "a", "text": 1' + "0" * digits + "}}"
     text = '{"thoughts": {"text": "a\\u0000b"}, "command": ' + command + "}"
     upstream.script(Reply(text=text), DONE)
     agent = await until(api, await begin(api), "completed", "failed")
@@ -119,6 +120,36 @@ async def test_one_that_waits_hears_what_it_is_told_and_ends_with_what_it_starte
     await post(api, f"/agents/{agent['id']}/messages", {"text": "Enough."})
     assert (await until(api, agent, "completed"))["cycles"] == 3
     await until(api, child, "cancelled")
+
+
+@pytest.mark.parametrize("end", ["cancelled", "deleted"])
+async def test_one_that_waits_hears_what_people_do_to_those_that_it_started(
+    api: Api, upstream: ScriptedUpstream, end: str
+) -> None:
+    def decide(request: Json) -> Reply:
+        told = "".join(message["content"] for message in request["messages"])
+        if "1. Say hello." in told:
+            return thinks("delete_file", file="x")
+        if "has ended: " in told:
+            return DONE
+        started = sum(f"The agent Helper {number} works now" in told for number in range(2))
+        if started == 2:
+            return thinks("do_nothing")
+        return thinks("start_agent", name=f"Helper {started}", task="help", prompt="Say hello.")
+
+    upstream.default = decide
+    agent = await begin(api)
+    both = await eventually(lambda: children(api, agent), lambda found: len(found) == 2)
+    for child in both:
+        await until(api, child, "requires_action")
+    await eventually(lambda: cycles(api, agent), lambda did: len(did) == 3 and did[2]["status"] == "completed")
+    if end == "deleted":
+        await api.call("DELETE", f"/agents/{both[0]['id']}", extension=True)
+    else:
+        await post(api, f"/agents/{both[0]['id']}/cancel")
+    agent = await until(api, agent, "completed", "failed")
+    assert agent["cycles"] == 4
+    assert f"has ended: {end}" in upstream.requests[-1]["messages"][-1]["content"]
 
 
 async def children(api: Api, agent: Json) -> list[Json]:

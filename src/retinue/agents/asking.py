@@ -10,7 +10,7 @@ from typing import Any
 
 from ..accounts.keys import Caller
 from ..accounts.metering import Metering
-from ..errors import ModelError
+from ..errors import ContextOverflow, ModelError
 from ..inference.chat import ChatRequest, Finished, Json, TextDelta, Usage
 from ..inference.models import ServedModel
 from ..inference.prompted.lenient import object_in
@@ -198,7 +198,7 @@ class Asking:
                 constrained = replace(request, response_format={"type": "json_schema", "json_schema": named})
                 return _without_rounds(await self._text(constrained), '"')
             except ModelError as error:
-                if error.status != 400:
+                if error.status != 400 or isinstance(error, ContextOverflow):
                     raise
                 self._constrained = False
         return _without_rounds(await self._text(request), '"')

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
@@ -20,7 +21,7 @@ from ..accounts.keys import Caller, Origin
 from ..accounts.metering import Metering
 from ..accounts.prices import dollars
 from ..egress import Egress
-from ..errors import ApiError, InvalidRequest, ModelError, NotFound
+from ..errors import ApiError, ContextOverflow, InvalidRequest, ModelError, NotFound
 from ..inference.chat import Usage
 from ..inference.models import Models, ServedModel
 from ..inference.tokens import beginning, estimate_tokens
@@ -31,7 +32,7 @@ from ..store.store import Store
 from ..store.workspaces import FileChanges
 from ..tools.code_sessions import CodeSessions
 from ..tools.tool import Offered, Scope, Toolbox
-from ..wire.agents import TERMINAL, Agent, AgentCycle, CommandResult, Thoughts
+from ..wire.agents import OVER, TERMINAL, Agent, AgentCycle, CommandResult, Thoughts
 from ..wire.agents import Command as CommandCall
 from ..wire.connections import Connection
 from ..wire.runs import Amount, CompletionUsage
@@ -48,6 +49,7 @@ from .reply import Reply, Unread
 from .stand_in import no_topic, run_of
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 #: Cycles that are looked at for the short-term memory.
 _MOST_CYCLES = 60
@@ -60,6 +62,8 @@ _LONGEST_RESULT = 40_000
 #: Characters that are kept of what a model says instead of a reply.
 _LONGEST_PROSE = 2000
 _UNREAD = "Your reply could not be used: "
+#: What is left of a context in which a prompt did not fit, and how often it is made smaller.
+_SHRINK, _MOST_SHRINKS = 0.6, 5
 #: How often a model's server is asked again that does not answer, and the seconds before the first time.
 _RETRIES, _PAUSE = 5, 2.0
 #: Seconds for which an agent waits for those that it has started, unless one ends, or somebody tells it something.
@@ -103,6 +107,8 @@ class Driver:
         #: The agent, as its commands are judged.
         self._judged = held.agent
         self._since = time.monotonic()
+        #: The share of its model's context that is used: less where estimates of tokens have proved too low.
+        self._share = 1.0
 
     @property
     def agent(self) -> Agent:
@@ -168,8 +174,8 @@ class Driver:
     async def _think(
         self, cycles: list[tuple[list[str], AgentCycle]], waiting: list[tuple[int, str]], asking: Asking
     ) -> bool:
-        reply = await self._patiently(asking, await self._step(cycles, [text for _, text in waiting], asking.model))
         heard, upto = [text for _, text in waiting], waiting[-1][0] if waiting else 0
+        reply = await self._replied(cycles, heard, asking)
         cycle = self._cycle_of(reply)
         patch: dict[str, Any] = {"cycles": cycle.number, "seconds": self._seconds()}
         command = None if isinstance(reply, Unread) else await self._risked(cycle.command)
@@ -183,6 +189,21 @@ class Driver:
             patch["allowed_commands"] = self.agent.allowed_commands - 1
         await self._commit(AgentCommit(patch, cycle, heard, upto, keep_lease=not asks))
         return not asks
+
+    async def _replied(
+        self, cycles: list[tuple[list[str], AgentCycle]], heard: list[str], asking: Asking
+    ) -> Reply | Unread:
+        """The model's reply. Where it is told more than it takes in, it is told less."""
+        for attempt in range(_MOST_SHRINKS + 1):
+            step = await self._step(cycles, heard, asking.model)
+            try:
+                return await self._patiently(partial(asking.reply, step, self._commands))
+            except ContextOverflow:
+                if attempt == _MOST_SHRINKS:
+                    raise
+                self._share *= _SHRINK
+                await self._learn(asking.model)
+        raise AssertionError
 
     async def _risked(self, call: CommandCall) -> Command | None:
         """A command with the risk that it has with its arguments; None if there is none of that name."""
@@ -221,12 +242,12 @@ class Driver:
             }
         )
 
-    async def _patiently(self, asking: Asking, step: Step) -> Reply | Unread:
-        """The model's reply; a server that does not answer is asked again for a while."""
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the model says; a server that does not answer is asked again for a while."""
         attempt = 0
         while True:
             try:
-                return await asking.reply(step, self._commands)
+                return await ask()
             except ModelError as error:
                 attempt += 1
                 if attempt == _RETRIES or not (error.retriable or error.status >= 500):
@@ -284,7 +305,7 @@ class Driver:
         return [one for _, one in last if one.number < cycle.number]
 
     async def _done(self, command: Command, cycle: AgentCycle, asking: Asking) -> Outcome:
-        workshop, room = self._workshop, int(asking.model.context_length * _RESULT)
+        workshop, room = self._workshop, int(asking.model.context_length * self._share * _RESULT)
         scope = Scope(self._caller, run_of(self.agent, self._held), cycle.number, room)
         place = Place(
             self._held,
@@ -294,7 +315,7 @@ class Driver:
             workshop.sessions,
             workshop.egress,
             workshop.settings,
-            asking.answer,
+            lambda told, question: self._patiently(lambda: asking.answer(told, question)),
             may_delete=not would_ask(self._judged, DELETE),
             may_overwrite=not would_ask(self._judged, OVERWRITE),
         )
@@ -304,9 +325,10 @@ class Driver:
                 return await command.do(place, cycle.command.args)
         except TimeoutError:
             return Outcome(f"It took longer than {seconds:g} seconds and was given up.", failed=True)
-        except ModelError:
-            raise
         except ApiError as error:
+            if isinstance(error, ModelError) and error.run_code == "rate_limit_exceeded" and not error.retriable:
+                # A limit of its project, key or person: every other step would meet it, too.
+                raise
             return Outcome(error.message, failed=True)
         except Exception as error:
             # A command of a plugin, or one of ours that is wrong: the agent goes on.
@@ -340,14 +362,12 @@ class Driver:
         patch: dict[str, Any] = {"seconds": self._seconds()}
         if ends:
             patch |= {"status": "completed", "result": outcome.text, "completed_at": int(time.time())}
-        parent = self.agent.parent_id
-        told = [*outcome.told, (parent, _ended(self.agent, outcome.text))] if ends and parent else outcome.told
         commit = AgentCommit(
             patch,
             done,
             files=FileChanges(outcome.files, outcome.appended),
             children=outcome.started,
-            told=told,
+            told=outcome.told,
             stopped=outcome.stopped,
             keep_lease=not ends,
         )
@@ -367,7 +387,7 @@ class Driver:
     async def _rest(self) -> float:
         """Seconds for which it waits for those that it has started, unless one ends before; 0 if all have."""
         children = await self._workshop.store.agents.children(self._held.project, self.agent.id)
-        return 0 if all(one.status in {*TERMINAL, "incomplete"} for one in children) else _REST
+        return 0 if all(one.status in OVER for one in children) else _REST
 
     # --- keeping
 
@@ -378,7 +398,7 @@ class Driver:
         for identifier in self.agent.connections:
             with contextlib.suppress(NotFound):
                 connections.append(await self._workshop.store.connections.get(project, identifier))
-        run, room = run_of(self.agent, self._held, connections), int(model.context_length * _OPERATIONS)
+        run, room = run_of(self.agent, self._held, connections), int(model.context_length * self._share * _OPERATIONS)
         self._offered = await self._workshop.toolbox.offered(project, run, room, no_topic)
         commands = {name: judged(known[name], self._workshop.settings) for name in wanted if name in known}
         self._commands = {**of_connections(self._offered), **commands}
@@ -387,26 +407,19 @@ class Driver:
         patch: dict[str, Any] = {"status": status, "seconds": self._seconds(), **fields}
         if status != "paused":
             patch["required_action"] = None
-        told: list[tuple[str, str]] = []
         if status in ("failed", "cancelled"):
             patch["completed_at"] = int(time.time())
-        if status != "paused" and self.agent.parent_id:
-            why = str(fields.get("last_error") or fields.get("incomplete_details") or "")
-            told = [(self.agent.parent_id, _ended(self.agent, f"{status} {why}"))]
-        await self._commit(AgentCommit(patch, told=told, keep_lease=False))
+        await self._commit(AgentCommit(patch, keep_lease=False))
 
     async def _commit(self, commit: AgentCommit) -> None:
         taken = self._taken.usage
         spent = Spent(taken.prompt_tokens, taken.completion_tokens, self._origin.spent)
-        wish = self._held.wish
-        held = await self._workshop.store.agents.commit(self._held, self._owner, replace(commit, spent=spent))
-        # What was wished before is not forgotten by what follows it.
-        self._held = held if held.wish else replace(held, wish=wish)
+        self._held = await self._workshop.store.agents.commit(self._held, self._owner, replace(commit, spent=spent))
         self._taken.usage, self._origin.spent = Usage(), 0
 
     def _window(self, model: ServedModel) -> int:
         """Tokens that a prompt may have."""
-        return model.context_length - self._workshop.settings.answer_reserve
+        return int((model.context_length - self._workshop.settings.answer_reserve) * self._share)
 
     def _seconds(self) -> int:
         """Seconds of work so far; begins to count anew."""
@@ -414,10 +427,6 @@ class Driver:
         whole = int(now - self._since)
         self._since += whole
         return self.agent.seconds + whole
-
-
-def _ended(agent: Agent, text: str) -> str:
-    return f'Your agent {agent.name} (key "{agent.id}") has ended: {text[:2000]}'
 
 
 def _sum(one: CompletionUsage, other: CompletionUsage) -> CompletionUsage:

@@ -15,7 +15,8 @@ from ..accounts.keys import Caller
 from ..errors import Forbidden, InvalidRequest, NotFound, Unavailable
 from ..inference.models import ServedModel
 from ..runs.readings import is_unspaced
-from ..store.agents import CHANGED, AgentChange, AgentLost, Held, Wish
+from ..store.agent_changes import CHANGED, AgentChange, Wish
+from ..store.agents import AgentLost, Held
 from ..store.files import blob_of
 from ..store.ids import new_id
 from ..wire.agents import (
@@ -343,6 +344,8 @@ class AgentEngine:
         ended = {"status": status, "required_action": None, "completed_at": int(time.time()), **fields}
         with contextlib.suppress(Unavailable, NotFound):
             async with self._store.agents.changing(held.project, held.agent.id) as change:
+                if change.owner not in (self._owner, None):
+                    return
                 # Its last commit may have come before.
                 if change.agent.status not in TERMINAL:
                     await change.keep(ended)

@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from ..errors import ApiError, InvalidRequest, NotFound, Unavailable
 from ..runs.events import DONE, KEEP_ALIVE, encode_error
 from ..settings import Settings
-from ..store.agents import CHANGED
+from ..store.agent_changes import CHANGED
 from ..store.store import Store
-from ..wire.agents import TERMINAL, Agent, AgentCycle, Passed
+from ..wire.agents import OVER, Agent, AgentCycle, Passed
 from ..wire.common import WireObject, to_json
 
-#: After these nothing follows until a client acts.
-_RESTING = {*TERMINAL, "incomplete"}
 #: Statuses of cycles that are over.
 _OVER = ("completed", "denied")
 #: Cycles that are read at once.
@@ -155,7 +153,7 @@ class _Reader:
         events = sorted((one for one in told if one.place > self._place), key=lambda one: one.place)
         if events:
             self._place = events[-1].place
-        self.rests = agent.status in _RESTING and statuses[-1].place <= self._place
+        self.rests = agent.status in OVER and statuses[-1].place <= self._place
         return events
 
 

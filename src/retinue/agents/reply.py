@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +96,9 @@ def _storable(value: Any) -> Any:
         return {_storable(name): _storable(one) for name, one in value.items()}
     if isinstance(value, list):
         return [_storable(one) for one in value]
-    return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return float(value) if abs(value) <= sys.float_info.max else str(value)
+    return value
 
 
 def _object(text: str) -> tuple[dict[str, Any], str | None]:

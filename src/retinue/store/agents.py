@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, LiteralString
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ..errors import InvalidRequest, NotFound
+from ..errors import InvalidRequest
 from ..wire.agents import TERMINAL, Agent, AgentCycle, Passed, Status
 from ..wire.common import Deleted, ObjectList
-from .conversations import DELETED
+from .agent_changes import LOCK, NOTIFY, SAY, AgentChange, Wish, follow, noting
 from .database import Connection, Database, Row
 from .halfvectors import takes_vectors, unit_vectors
 from .objects import PageQuery
@@ -21,30 +21,6 @@ from .workspaces import FileChanges, Workspaces
 if TYPE_CHECKING:  # numpy takes 20 MiB: the first vectors load it
     import numpy as np
     from numpy.typing import NDArray
-
-#: Processes are told by this that an agent has changed: its id.
-CHANGED = "agent_changed"
-Wish = Literal["pause", "stop"]
-
-#: Changes of an agent's status that are kept.
-_MOST_PASSED = "200"
-
-
-def _noting(body: LiteralString) -> LiteralString:
-    """What an agent becomes, in SQL, with the status among those that it has passed, if that is another."""
-    return f"""
-        case when ({body}) ->> 'status' = status then {body} else {body} || jsonb_build_object('passed',
-            case when jsonb_array_length(body -> 'passed') >= {_MOST_PASSED} then (body -> 'passed') - 0
-                else coalesce(body -> 'passed', '[]') end
-            || jsonb_build_object(
-                'number', coalesce((body #>> '{{passed,-1,number}}')::int, 1) + 1,
-                'status', ({body}) -> 'status',
-                'after', coalesce((
-                    select 2 * cycle.position - (cycle.body ->> 'status' not in ('completed', 'denied'))::int
-                    from agent_cycles as cycle where cycle.agent_id = agents.id order by cycle.position desc limit 1
-                ), 0))) end
-    """  # noqa: S608
-
 
 _LEASE_END = "now() + %(lease)s * interval '1 second'"
 _ADD = """
@@ -58,11 +34,10 @@ _BEGUN = """
 """
 _CLAIM = f"""
     update agents set lease_owner = %(owner)s, lease_expires_at = {_LEASE_END}, rests_until = null,
-        body = {_noting(_BEGUN)}
+        body = {noting(_BEGUN)}
     where id in (
         select id from agents
-        where status in ('queued', 'in_progress') and (%(id)s::text is null or id = %(id)s)
-            and (lease_expires_at is null or lease_expires_at < now())
+        where status in ('queued', 'in_progress') and (lease_expires_at is null or lease_expires_at < now())
             and (rests_until is null or rests_until < now()
                 or exists (select from agent_messages where agent_id = agents.id)
                 or not exists (
@@ -80,37 +55,15 @@ _RENEW = f"""
 _RELEASE = "update agents set lease_owner = null, lease_expires_at = null where lease_owner = %(owner)s"
 #: Agents of one workspace are changed one at a time, so that locks of parents and children never cross.
 _ALONE = "select pg_advisory_xact_lock(hashtextextended(root_id, 0)) from agents where id = %(id)s"
-_LOCK = """
-    select project_id, user_id, wish, lease_expires_at > now(), body from agents where id = %(id)s for update
-"""
 _LOCK_OWN = """
-    select project_id, root_id, wish, body from agents where id = %(id)s and lease_owner = %(owner)s for update
+    select project_id, root_id, wish, status from agents where id = %(id)s and lease_owner = %(owner)s for update
 """
 _PATCH = f"""
-    update agents set body = {_noting("body || %(patch)s::jsonb")}, wish = null,
+    update agents set body = {noting("body || %(patch)s::jsonb")}, wish = %(wish)s,
         lease_owner = case when %(keep)s then lease_owner end,
         lease_expires_at = case when %(keep)s then {_LEASE_END} end,
         rests_until = now() + nullif(%(rest)s, 0) * interval '1 second'
     where id = %(id)s returning body
-"""  # noqa: S608
-_CHANGE = f"""
-    update agents set body = {_noting("body || %(patch)s::jsonb")}, wish = %(wish)s where id = %(id)s returning body
-"""  # noqa: S608
-#: What an agent has started ends with it: at once, or as soon as whoever drives it hears of it.
-_STOPPED = """
-    body || jsonb_build_object(
-        'status', 'cancelled', 'required_action', null, 'completed_at', extract(epoch from now())::bigint)
-"""
-_STOP_STARTED = f"""
-    with recursive tree as (
-        select id from agents where parent_id = %(id)s
-        union all select agents.id from agents join tree on agents.parent_id = tree.id
-    ), stopped as (
-        update agents set wish = 'stop',
-            body = case when lease_expires_at > now() then body else {_noting(_STOPPED)} end
-        where id in (select id from tree) and status not in ('completed', 'failed', 'cancelled') returning id
-    )
-    select pg_notify(%(channel)s, id) from stopped
 """  # noqa: S608
 #: What a sub-agent takes, its parents take.
 _SPEND = """
@@ -134,7 +87,6 @@ _PUT_CYCLE = """
 """
 _REMEMBER = "update agent_cycles set embedding = %(vector)s where id = %(cycle)s"
 _HEAR = "delete from agent_messages where agent_id = %(id)s and position <= %(upto)s"
-_SAY = "insert into agent_messages (agent_id, text) select id, %(text)s from agents where id = %(id)s"
 _FORGET_CHILD = "delete from agents where id = %(id)s and parent_id = %(parent)s"
 _WAITING = "select position, text from agent_messages where agent_id = %(id)s order by position limit 50"
 _LAST = """
@@ -176,7 +128,6 @@ _UNREMEMBERED = """
     where agent_id = %(id)s and embedding is null and body ->> 'status' in ('completed', 'denied')
     order by position desc limit %(limit)s
 """
-_NOTIFY = f"select pg_notify('{CHANGED}', %(id)s)"
 
 
 class AgentLost(Exception):
@@ -259,11 +210,11 @@ class Agents(Workspaces):
         """Change an agent, alone, and tell whoever drives or watches it. Raises `NotFound`."""
         async with self._database.transaction() as connection:
             await connection.execute(_ALONE, {"id": identifier})
-            row = await (await connection.execute(_LOCK, {"id": identifier})).fetchone()
+            row = await (await connection.execute(LOCK, {"id": identifier})).fetchone()
             if row is None or row[0] != project:
                 raise self.not_found(identifier)
             yield AgentChange(connection, identifier, row)
-            await connection.execute(_NOTIFY, {"id": identifier})
+            await connection.execute(NOTIFY, {"id": identifier})
 
     async def remove(self, project: str, identifier: str) -> Deleted:
         """Delete an agent that nobody drives, with all that it has. Raises `NotFound`, `InvalidRequest`."""
@@ -290,9 +241,9 @@ class Agents(Workspaces):
 
     # --- what drivers do
 
-    async def claim(self, owner: str, identifier: str | None = None) -> Held | None:
-        """Take this agent, or the one that has waited longest, if nobody drives it."""
-        row = await self._database.row(_CLAIM, {"owner": owner, "id": identifier, "lease": self._lease})
+    async def claim(self, owner: str) -> Held | None:
+        """Take the agent that has waited longest, of those that nobody drives."""
+        row = await self._database.row(_CLAIM, {"owner": owner, "lease": self._lease})
         return _held(row) if row else None
 
     async def renew(self, owner: str, ids: Sequence[str]) -> dict[str, Wish | None]:
@@ -321,8 +272,10 @@ class Agents(Workspaces):
             row = await (await connection.execute(_LOCK_OWN, {"id": identifier, "owner": owner})).fetchone()
             if row is None:
                 raise AgentLost
-            # Who drives it has to hear what clients have wished meanwhile.
-            keep = commit.keep_lease or bool(row[2] and commit.patch.get("status") not in TERMINAL)
+            # Who drives it has to hear what clients have wished meanwhile, until its status follows.
+            status = commit.patch.get("status")
+            wish: Wish | None = None if status in TERMINAL or (status, row[2]) == ("paused", "pause") else row[2]
+            keep = commit.keep_lease or wish is not None
             values: dict[str, Any] = {"id": identifier, "project": held.project, "keep": keep}
             if commit.cycle:
                 cycle = {
@@ -340,7 +293,7 @@ class Agents(Workspaces):
             for child in commit.stopped:
                 await connection.execute(_FORGET_CHILD, {"id": child, "parent": identifier})
             for other, text in commit.told:
-                await connection.execute(_SAY, {"id": other, "text": text})
+                await connection.execute(SAY, {"id": other, "text": text})
             spent = commit.spent
             tokens = {"prompt": spent.prompt_tokens, "completion": spent.completion_tokens, "nano": spent.nano}
             if any(tokens.values()):
@@ -349,15 +302,16 @@ class Agents(Workspaces):
             patch = {
                 "patch": orjson.dumps(dict(commit.patch)).decode(),
                 "lease": self._lease,
+                "wish": wish,
                 "rest": 0 if keep else commit.rest,
             }
             body = await (await connection.execute(_PATCH, {**values, **patch})).fetchone()
-            if commit.patch.get("status") in TERMINAL:
-                await _stop_started(connection, identifier)
+            assert body is not None  # noqa: S101 (the row is locked)
+            agent = Agent.model_validate_json(body[0])
+            await follow(connection, row[3], agent)
             for changed in (identifier, *(child.id for child in commit.children), *(other for other, _ in commit.told)):
-                await connection.execute(_NOTIFY, {"id": changed})
-        assert body is not None  # noqa: S101 (the row is locked)
-        return Held(Agent.model_validate_json(body[0]), held.project, held.root, held.key, held.user, row[2])
+                await connection.execute(NOTIFY, {"id": changed})
+        return Held(agent, held.project, held.root, held.key, held.user, wish)
 
     async def last_cycles(self, identifier: str, limit: int) -> list[tuple[list[str], AgentCycle]]:
         """What an agent heard and did last, oldest first."""
@@ -400,72 +354,10 @@ class Agents(Workspaces):
         return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
 
 
-class AgentChange:
-    """An agent that a client changes: its row is locked."""
-
-    def __init__(self, connection: Connection, identifier: str, row: Row) -> None:
-        self._connection = connection
-        self._id = identifier
-        #: The person for whom it works; "" where it was no person who began it.
-        self.user: str = row[1]
-        self.wish: Wish | None = row[2]
-        #: Whether somebody drives it now.
-        self.driven: bool = bool(row[3])
-        self.agent = Agent.model_validate_json(row[4])
-
-    async def keep(self, patch: Mapping[str, Any], wish: Wish | None = None) -> Agent:
-        """Replace top-level fields, and leave a wish to whoever drives it; returns the agent as it is then.
-
-        What it has started ends with it.
-        """
-        values = {"id": self._id, "patch": orjson.dumps(dict(patch)).decode(), "wish": wish}
-        row = await (await self._connection.execute(_CHANGE, values)).fetchone()
-        assert row is not None  # noqa: S101 (the row is locked)
-        self.agent, self.wish = Agent.model_validate_json(row[0]), wish
-        if wish == "stop" or self.agent.status in TERMINAL:
-            await _stop_started(self._connection, self._id)
-        return self.agent
-
-    async def put_cycle(self, cycle: AgentCycle) -> None:
-        """Replace a cycle."""
-        sql = "update agent_cycles set body = %(body)s::jsonb where id = %(id)s and agent_id = %(agent)s"
-        await self._connection.execute(sql, {"id": cycle.id, "agent": self._id, "body": cycle.model_dump_json()})
-
-    async def cycle(self, identifier: str) -> AgentCycle:
-        """A cycle of it. Raises `NotFound`."""
-        sql = "select body from agent_cycles where id = %(id)s and agent_id = %(agent)s"
-        row = await (await self._connection.execute(sql, {"id": identifier, "agent": self._id})).fetchone()
-        if row is None:
-            raise NotFound(f"No cycle found with id '{identifier}'.")
-        return AgentCycle.model_validate_json(row[0])
-
-    async def say(self, text: str) -> None:
-        """Tell it something that it hears before its next step."""
-        await self._connection.execute(_SAY, {"id": self._id, "text": text})
-
-    async def release(self) -> None:
-        """Nobody drives it any more."""
-        sql = "update agents set lease_owner = null, lease_expires_at = null where id = %(id)s"
-        await self._connection.execute(sql, {"id": self._id})
-
-    async def delete(self) -> None:
-        """Delete it."""
-        await self._connection.execute("delete from agents where id = %(id)s", {"id": self._id})
-
-    async def forget_session(self, project: str) -> None:
-        """Where code of its workspace runs, the session ends: it has gone."""
-        sql = "select pg_notify(%(channel)s, %(gone)s)"
-        await self._connection.execute(sql, {"channel": DELETED, "gone": f"{project} {self._id}"})
-
-
 async def _insert(connection: Connection, project: str, agent: Agent, key: str, user: str) -> None:
     values = {"id": agent.id, "project": project, "parent": agent.parent_id, "key": key, "user": user}
     begun = agent.model_copy(update={"passed": [Passed(number=1, status=agent.status, after=0)]})
     await connection.execute(_ADD, {**values, "body": begun.model_dump_json()})
-
-
-async def _stop_started(connection: Connection, identifier: str) -> None:
-    await connection.execute(_STOP_STARTED, {"id": identifier, "channel": CHANGED})
 
 
 def _held(row: Row) -> Held:

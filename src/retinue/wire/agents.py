@@ -15,6 +15,8 @@ from .runs import Amount, CompletionUsage
 Status = Literal["queued", "in_progress", "requires_action", "paused", "completed", "incomplete", "failed", "cancelled"]
 #: Ended for good. What is `incomplete` can be gone on with, once its limits are raised.
 TERMINAL: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
+#: Statuses in which an agent does nothing more by itself.
+OVER: frozenset[Status] = frozenset({*TERMINAL, "incomplete"})
 #: Before which commands a person is asked: all of them; those that delete, publish, cost or overwrite what others
 #: wrote; none.
 Approval = Literal["always", "risky", "never"]

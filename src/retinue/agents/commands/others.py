@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import InvalidRequest
 from ...store.ids import new_id
-from ...wire.agents import TERMINAL, Agent, AgentLimits
+from ...wire.agents import OVER, Agent, AgentLimits
 from ...wire.runs import Amount, CompletionUsage
 from .command import Argument, Both, Command, Outcome, Place
 
@@ -68,7 +68,7 @@ async def _child(place: Place, key: str) -> Agent:
 
 async def _message(place: Place, args: Mapping[str, Any]) -> Outcome:
     child = await _child(place, args["key"])
-    if child.status in TERMINAL or child.status == "incomplete":
+    if child.status in OVER:
         return Outcome(f"{child.name} has ended ({child.status}): {child.result or 'without a result'}", failed=True)
     return Outcome(f"{child.name} will hear it before its next step.", told=[(child.id, args["message"])])
 
