@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from retinue.model_settings import ModelSettings
 from retinue.settings import Settings
 
-from ..harness import Api, Json
+from ..harness import Api, Json, Server
 from ..image_upstream import ImageUpstream, images_upstream, opened
 from ..mcp_server import mcp_server
 from ..scripted import Reply, ScriptedUpstream
@@ -83,7 +83,9 @@ async def test_tests_are_written_by_the_model(api: Api, upstream: ScriptedUpstre
 # --- other agents
 
 
-async def test_another_agent_is_told_something_listed_and_deleted(api: Api, upstream: ScriptedUpstream) -> None:
+async def test_another_agent_is_told_something_listed_and_deleted(
+    api: Api, server: Server, upstream: ScriptedUpstream
+) -> None:
     gate = asyncio.Event()
 
     def child(said: str) -> Reply:
@@ -123,6 +125,8 @@ async def test_another_agent_is_told_something_listed_and_deleted(api: Api, upst
     assert names == ["start_agent", "message_agent", "do_nothing", "list_agents", *others]
     assert [one["failed"] for one in results] == [False] * 4 + [True, True, False, False]
     assert (await get(api, f"/agents/{agent['id']}/agents"))["data"] == []
+    # What it worked still counts.
+    assert (await server.app.state.store.agents.worked(agent["id"]))[0] > agent["cycles"]
     assert [one["id"] for one in (await get(api, "/agents"))["data"]] == [agent["id"]]
 
 

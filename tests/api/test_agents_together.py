@@ -165,6 +165,47 @@ async def test_cycles_of_those_that_it_started_count_for_it(api: Api, upstream: 
     assert (agent["incomplete_details"], agent["cycles"] + child["cycles"]) == ({"reason": "max_cycles"}, 5)
 
 
+async def test_what_those_worked_counts_that_are_gone(api: Api, server: Server, upstream: ScriptedUpstream) -> None:
+    upstream.default = helped(DONE)
+    agent = await until(api, await begin(api, limits={"cycles": 4}), "completed")
+    worked = server.app.state.store.agents.worked
+    (child,) = await children(api, agent)
+    assert (await worked(agent["id"]))[0] == agent["cycles"] + child["cycles"] == 4
+    await api.call("DELETE", f"/agents/{child['id']}", extension=True)
+    assert await children(api, agent) == []
+    assert (await worked(agent["id"]))[0] == 4
+
+
+async def test_one_is_told_only_so_much_that_it_has_not_heard(
+    api: Api, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retinue.store.agent_changes._MOST_UNHEARD", 2)
+    gate = asyncio.Event()
+    upstream.script(Reply(text=thinks("search_files", directory="").text, delay_before=gate), DONE)
+    agent = await begin(api)
+    await upstream.wait_for_requests(1)
+    for text in ("One.", "Two."):
+        await post(api, f"/agents/{agent['id']}/messages", {"text": text})
+    error = await api.refused("POST", f"/agents/{agent['id']}/messages", {"text": "Three."})
+    assert "has 2 messages that it has not heard yet" in error["message"]
+    gate.set()
+    await until(api, agent, "completed")
+
+
+@pytest.mark.settings(max_storage_bytes=1000)
+async def test_workspaces_are_among_what_a_project_stores(api: Api, upstream: ScriptedUpstream) -> None:
+    file = await api.file("x" * 400, "a.txt")
+    upstream.script(thinks("write_to_file", file="b.txt", text="y" * 300), DONE)
+    agent = await until(api, await begin(api, file_ids=[file]), "completed")
+    (wrote, _) = await cycles(api, agent)
+    assert wrote["result"]["failed"]
+    assert "200 bytes are left, and 300 are needed" in wrote["result"]["text"]
+    error = await api.refused("POST", "/agents", {"goals": ["x"], "file_ids": [file]})
+    assert error["code"] == "storage_limit_exceeded"
+    await api.call("DELETE", f"/agents/{agent['id']}", extension=True)
+    await begin(api, file_ids=[file])
+
+
 async def test_given_up_for_repeating_itself_it_may_go_on(api: Api, upstream: ScriptedUpstream) -> None:
     upstream.default = lambda _: thinks("read_file", file="nothing")
     agent = await until(api, await begin(api), "failed")

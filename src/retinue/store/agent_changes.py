@@ -7,7 +7,7 @@ from typing import Any, Literal, LiteralString
 
 import orjson
 
-from ..errors import NotFound
+from ..errors import InvalidRequest, NotFound
 from ..wire.agents import OVER, TERMINAL, Agent, AgentCycle, Status
 from .conversations import DELETED
 from .database import Connection, Row
@@ -16,6 +16,8 @@ from .database import Connection, Row
 CHANGED = "agent_changed"
 Wish = Literal["pause", "stop"]
 
+#: Messages that an agent may have and has not heard yet.
+_MOST_UNHEARD = 100
 #: Changes of an agent's status that are kept.
 _MOST_PASSED = "200"
 
@@ -60,6 +62,22 @@ _STOP_STARTED = f"""
     select pg_notify(%(channel)s, id) from stopped
 """  # noqa: S608
 SAY = "insert into agent_messages (agent_id, text) select id, %(text)s from agents where id = %(id)s"
+_INHERIT = """
+    with recursive tree as (
+        select id, body, forgotten_cycles, forgotten_seconds from agents where id = %(id)s and parent_id = %(parent)s
+        union all select agents.id, agents.body, agents.forgotten_cycles, agents.forgotten_seconds
+            from agents join tree on agents.parent_id = tree.id
+    ), worked as (
+        select coalesce(sum((body ->> 'cycles')::bigint + forgotten_cycles), 0) as cycles,
+            coalesce(sum((body ->> 'seconds')::bigint + forgotten_seconds), 0) as seconds
+        from tree
+    )
+    update agents set forgotten_cycles = forgotten_cycles + worked.cycles,
+        forgotten_seconds = forgotten_seconds + worked.seconds
+    from worked where id = %(parent)s
+"""
+_UNHEARD = "select count(*) from agent_messages where agent_id = %(id)s"
+_FORGET = "delete from agents where id = %(id)s and parent_id is not distinct from %(parent)s"
 NOTIFY = f"select pg_notify('{CHANGED}', %(id)s)"
 
 
@@ -106,7 +124,14 @@ class AgentChange:
         return AgentCycle.model_validate_json(row[0])
 
     async def say(self, text: str) -> None:
-        """Tell it something that it hears before its next step."""
+        """Tell it something that it hears before its next step.
+
+        Raises:
+            InvalidRequest: it was told too much that it has not heard yet.
+        """
+        row = await (await self._connection.execute(_UNHEARD, {"id": self._id})).fetchone()
+        if row and row[0] >= _MOST_UNHEARD:
+            raise InvalidRequest(f"The agent has {row[0]} messages that it has not heard yet. Wait until it has.")
         await self._connection.execute(SAY, {"id": self._id, "text": text})
 
     async def release(self) -> None:
@@ -118,7 +143,7 @@ class AgentChange:
         """Delete it."""
         if self.agent.status not in OVER:
             await _tell_parent(self._connection, self.agent, "deleted")
-        await self._connection.execute("delete from agents where id = %(id)s", {"id": self._id})
+        await forget(self._connection, self._id, self.agent.parent_id)
 
     async def forget_session(self, project: str) -> None:
         """Where code of its workspace runs, the session ends: it has gone."""
@@ -134,6 +159,19 @@ async def follow(connection: Connection, before: Status, agent: Agent) -> None:
         why = agent.last_error.message if agent.last_error else (agent.incomplete_details or {}).get("reason")
         done = agent.result if agent.status == "completed" else None
         await _tell_parent(connection, agent, done or (f"{agent.status}: {why}" if why else agent.status))
+
+
+async def forget(connection: Connection, identifier: str, parent: str | None) -> None:
+    """Delete an agent with all that it has started; what they have worked still counts for the one that has started it.
+
+    Args:
+        connection: a transaction.
+        identifier: the agent's.
+        parent: who has started it; one that somebody else has started is left alone.
+    """
+    values = {"id": identifier, "parent": parent}
+    await connection.execute(_INHERIT, values)
+    await connection.execute(_FORGET, values)
 
 
 async def _tell_parent(connection: Connection, agent: Agent, text: str) -> None:

@@ -12,10 +12,11 @@ import orjson
 from ..errors import InvalidRequest
 from ..wire.agents import TERMINAL, Agent, AgentCycle, Passed, Status
 from ..wire.common import Deleted, ObjectList
-from .agent_changes import LOCK, NOTIFY, SAY, AgentChange, Wish, follow, noting
+from .agent_changes import LOCK, NOTIFY, SAY, AgentChange, Wish, follow, forget, noting
 from .database import Connection, Database, Row
 from .halfvectors import takes_vectors, unit_vectors
 from .objects import PageQuery
+from .storage import Storage
 from .workspaces import FileChanges, Workspaces
 
 if TYPE_CHECKING:  # numpy takes 20 MiB: the first vectors load it
@@ -87,7 +88,6 @@ _PUT_CYCLE = """
 """
 _REMEMBER = "update agent_cycles set embedding = %(vector)s where id = %(cycle)s"
 _HEAR = "delete from agent_messages where agent_id = %(id)s and position <= %(upto)s"
-_FORGET_CHILD = "delete from agents where id = %(id)s and parent_id = %(parent)s"
 _WAITING = "select position, text from agent_messages where agent_id = %(id)s order by position limit 50"
 _LAST = """
     select heard, body from agent_cycles where agent_id = %(id)s order by position desc limit %(limit)s
@@ -115,13 +115,15 @@ _COUNTED = """
     select body #>> '{command,name}', count(*) from agent_cycles
     where agent_id = %(id)s and position < %(before)s group by 1
 """
-#: What an agent and all that it has started have worked.
+#: What an agent and all that it has started have worked, also those that are gone.
 _WORKED = """
     with recursive tree as (
-        select id, body from agents where id = %(id)s
-        union all select agents.id, agents.body from agents join tree on agents.parent_id = tree.id
+        select id, body, forgotten_cycles, forgotten_seconds from agents where id = %(id)s
+        union all select agents.id, agents.body, agents.forgotten_cycles, agents.forgotten_seconds
+            from agents join tree on agents.parent_id = tree.id
     )
-    select sum((body ->> 'cycles')::bigint), sum((body ->> 'seconds')::bigint) from tree
+    select sum((body ->> 'cycles')::bigint + forgotten_cycles), sum((body ->> 'seconds')::bigint + forgotten_seconds)
+    from tree
 """
 _UNREMEMBERED = """
     select body from agent_cycles
@@ -185,16 +187,17 @@ class AgentCommit:
 class Agents(Workspaces):
     """The agents of projects."""
 
-    def __init__(self, database: Database, *, lease: float, most_files: int, most_bytes: int) -> None:
+    def __init__(self, database: Database, storage: Storage, *, lease: float, most_files: int, most_bytes: int) -> None:
         """Describe them.
 
         Args:
             database: where they are.
+            storage: what projects may store.
             lease: seconds for which a driver holds an agent.
             most_files: files in a workspace.
             most_bytes: bytes in a workspace, all files together.
         """
-        super().__init__(database, most_files=most_files, most_bytes=most_bytes)
+        super().__init__(database, storage, most_files=most_files, most_bytes=most_bytes)
         self._lease = lease
 
     # --- what clients do
@@ -291,7 +294,7 @@ class Agents(Workspaces):
             for child in commit.children:
                 await _insert(connection, held.project, child, held.key, held.user)
             for child in commit.stopped:
-                await connection.execute(_FORGET_CHILD, {"id": child, "parent": identifier})
+                await forget(connection, child, identifier)
             for other, text in commit.told:
                 await connection.execute(SAY, {"id": other, "text": text})
             spent = commit.spent
@@ -349,7 +352,7 @@ class Agents(Workspaces):
         return [AgentCycle.model_validate_json(row[0]) for row in rows]
 
     async def worked(self, identifier: str) -> tuple[int, int]:
-        """Cycles and seconds of an agent and of all that it has started."""
+        """Cycles and seconds of an agent and of all that it has started, also where those are gone."""
         row = await self._database.row(_WORKED, {"id": identifier})
         return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
 

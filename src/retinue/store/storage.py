@@ -1,4 +1,4 @@
-"""How much projects may store: files and vector stores together."""
+"""How much projects may store: files, vector stores and workspaces together."""
 
 from __future__ import annotations
 

@@ -114,6 +114,7 @@ class Store:
         self.steps = Steps(self.database)
         self.agents = Agents(
             self.database,
+            self.storage,
             lease=settings.run_lease,
             most_files=settings.agent_max_files,
             most_bytes=settings.agent_max_bytes,

@@ -10,6 +10,7 @@ from ..errors import InvalidRequest, NotFound
 from ..wire.agents import Agent, AgentFile
 from .database import Connection, Database
 from .objects import Objects
+from .storage import Storage
 
 #: Bytes of a file that commands write.
 MOST_FILE_BYTES = 2 * 1024 * 1024
@@ -44,15 +45,17 @@ class FileChanges:
 class Workspaces(Objects[Agent]):
     """The workspaces of projects' agents."""
 
-    def __init__(self, database: Database, *, most_files: int, most_bytes: int) -> None:
+    def __init__(self, database: Database, storage: Storage, *, most_files: int, most_bytes: int) -> None:
         """Describe them.
 
         Args:
             database: where they are.
+            storage: what projects may store.
             most_files: files in a workspace.
             most_bytes: bytes in a workspace, all files together.
         """
         super().__init__(database, "agents", Agent, "agent")
+        self._storage = storage
         self._most_files, self._most_bytes = most_files, most_bytes
 
     async def root_of(self, project: str, identifier: str) -> str:
@@ -103,8 +106,11 @@ class Workspaces(Objects[Agent]):
             maker: the id of the agent that does it; "": a person.
 
         Raises:
-            InvalidRequest: a file or the workspace would be too large.
+            InvalidRequest: a file or the workspace would be too large, or the project has no room.
         """
+        written = sum(len(content) for content in (*changes.written.values(), *changes.appended.values()) if content)
+        if written:
+            await self._storage.require(project, written, connection)
         of_workspace: dict[str, Any] = {"project": project, "root": root, "maker": maker}
         for path, content in changes.written.items():
             values = {**of_workspace, "path": path, "content": content}
