@@ -156,6 +156,15 @@ async def test_it_searches_the_web(api: Api, upstream: ScriptedUpstream, place: 
     assert "q=red" in place.got[0].target
 
 
+@pytest.mark.settings(browse_max_pages=1)
+async def test_pages_are_counted_in_each_of_its_cycles(api: Api, upstream: ScriptedUpstream, place: Service) -> None:
+    place.answer = lambda _: web.json_response(
+        {"results": [{"title": "Roses", "url": "https://roses.example/", "content": "Red."}]}
+    )
+    _, results = await did(api, upstream, *(thinks("google", input=f"flowers {number}") for number in range(2)))
+    assert [one["failed"] for one in results] == [False, False]
+
+
 async def test_it_draws_a_picture_into_its_workspace(
     api: Api, upstream: ScriptedUpstream, painter: ImageUpstream
 ) -> None:
@@ -165,6 +174,8 @@ async def test_it_draws_a_picture_into_its_workspace(
     assert re.fullmatch(r"images/a-red-rose-at-dawn-\d+\.png", path)
     picture = await api.download(f"/agents/{agent['id']}/files/content?path={path}")
     assert opened(picture).size == (64, 64)
+    # There is no second copy that nobody would delete.
+    assert (await api.call("GET", "/files"))["data"] == []
     assert painter.requests[0].fields["prompt"] == "A red rose, at dawn, by the sea!"
 
 

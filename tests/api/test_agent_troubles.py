@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ..harness import Api, Json, Server, eventually
 from ..scripted import Reply, ScriptedUpstream
 from .extensions import get, post
 from .test_agents import DONE, begin, content, cycles, thinks, until
+from .test_oauth import SignedIn
 
 OVERFLOW = Reply(status=400, error={"message": "too long", "code": "context_length_exceeded"})
 DECLINED = "I'm sorry, but I can't help with that."
@@ -211,6 +213,45 @@ async def test_a_prompt_that_never_fits_ends_it(api: Api, upstream: ScriptedUpst
     upstream.default = lambda _: OVERFLOW
     agent = await until(api, await begin(api), "failed")
     assert agent["last_error"]["code"] == "invalid_prompt"
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        "update api_keys set revoked_at = now() where name = 'test'",
+        "delete from service_accounts where name = 'test'",
+        "delete from api_keys where name = 'test'",
+        "update projects set archived_at = now()",
+    ],
+)
+async def test_nobody_works_for_those_who_may_no_more(
+    api: Api, upstream: ScriptedUpstream, server: Server, ends: str
+) -> None:
+    keys, store = server.app.state.keys, server.app.state.store
+    gate = asyncio.Event()
+    upstream.script(Reply(text=thinks("search_files", directory="").text, delay_before=gate), DONE)
+    agent = await begin(api.with_key((await keys.create("test"))[0]))
+    await upstream.wait_for_requests(1)
+    await store.database.execute(ends, {})
+    gate.set()
+    (project, *_) = await store.database.row("select project_id from agents", {})
+
+    async def now() -> Any:
+        return await store.agents.get(project, agent["id"])
+
+    ended = await eventually(now, lambda found: found.status in ("cancelled", "completed"))
+    assert (ended.status, ended.cycles) == ("cancelled", 1)
+
+
+async def test_nobody_works_for_people_who_are_gone(api: Api, upstream: ScriptedUpstream, server: Server) -> None:
+    ada = await SignedIn.of(api, server, "ada")
+    gate = asyncio.Event()
+    upstream.script(Reply(text=thinks("search_files", directory="").text, delay_before=gate), DONE)
+    agent = await begin(ada)
+    await upstream.wait_for_requests(1)
+    await server.app.state.store.database.execute("delete from people where name = 'ada'", {})
+    gate.set()
+    assert (await until(api, agent, "cancelled", "completed"))["status"] == "cancelled"
 
 
 async def test_a_kernel_that_dies_does_not_break_the_loop(api: Api, upstream: ScriptedUpstream) -> None:

@@ -41,6 +41,10 @@ async def test_nobody_has_an_agent_act_in_the_name_of_another(
         await post(ada, f"{path}/approve", {"decision": "once"})
         await until(ada, agent, "completed")
         assert len(bank.got) == 1
+        # What its model was told, operations of connections included, can be read.
+        told = (await get(ada, f"{path}/prompt"))["text"]
+        assert told == upstream.requests[0]["messages"][0]["content"]
+        assert '"pay"' in told
 
 
 @pytest.mark.parametrize("digits", [30, 350])

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from retinue.api.confidential import CONCERNED
+from retinue.accounts.keys import Caller
+from retinue.api.confidential import CONCERNED, Confidential
 from retinue.runs.guard import CHINESE_GUARD, GUARD
 from retinue.runs.leaks import CHINESE_NOTICE, NOTICE
 
@@ -454,3 +455,21 @@ async def test_every_route_that_takes_files_is_looked_into(server: Server) -> No
     }
     assert {"/v1/agents", "/v1/gpts", "/v1/threads", "/v1/assistants"} <= taking
     assert {path for path in taking if not path.startswith(CONCERNED)} == set()
+
+
+async def test_forms_with_gpts_are_not_read_before_their_turn(server: Server) -> None:
+    """They are large: whoever reads them takes them piece by piece, and not for as long as somebody likes."""
+    read: list[str] = []
+
+    async def receive() -> Any:
+        read.append("a piece")
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        assert not read
+
+    async def send(message: Any) -> None: ...
+
+    caller = Caller("proj_default", scopes=("assistants:read", "assistants:write"))
+    scope = {"type": "http", "method": "POST", "path": "/v1/gpts/import", "project": "proj_default"}
+    await Confidential(inner)(scope | {"app": server.app, "caller": caller}, receive, send)

@@ -8,7 +8,6 @@ one that was under way is done again only where that does no harm.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -34,29 +33,25 @@ from ..tools.code_sessions import CodeSessions
 from ..tools.tool import Offered, Scope, Toolbox
 from ..wire.agents import OVER, TERMINAL, Agent, AgentCycle, CommandResult, Thoughts
 from ..wire.agents import Command as CommandCall
-from ..wire.connections import Connection
 from ..wire.runs import Amount, CompletionUsage
-from . import memory, prompt, repetition
-from .approval import judged, needs_approval, under, would_ask
-from .asking import Asking, Step, Tally, as_asked, completion_usage
-from .commands.all import built_in, of_connections
+from . import abilities, memory, prompt, repetition
+from .approval import needs_approval, under, would_ask
+from .asking import Asking, Step, Tally, completion_usage
 from .commands.command import Command, Outcome, Place
 from .commands.files import DELETE, OVERWRITE
 from .guide import Guide, made
 from .limits import line_above, used_up
 from .recall import Recall
 from .reply import Reply, Unread
-from .stand_in import no_topic, run_of
+from .stand_in import run_of
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 #: Cycles that are looked at for the short-term memory.
 _MOST_CYCLES = 60
-#: Shares of the model's context: of what it remembers as it was, of lines about what was before, of a command's result.
-_RECENT, _LINES, _RESULT = 0.45, 0.1, 0.2
-#: Of what it hears at once, and of the definitions of its connections' operations.
-_HEARD, _OPERATIONS = 0.15, 0.2
+#: Shares of the model's context: of lines about what was before, of a command's result, of what it hears at once.
+_LINES, _RESULT, _HEARD = 0.1, 0.2, 0.15
 #: Characters of a result that are kept.
 _LONGEST_RESULT = 40_000
 #: Characters that are kept of what a model says instead of a reply.
@@ -139,7 +134,7 @@ class Driver:
             await self._end("paused" if self._held.wish == "pause" else "cancelled")
             return False
         above = await line_above(self._workshop.store, self._held.project, self.agent)
-        if any(one.status in TERMINAL for one in above):
+        if any(one.status in TERMINAL for one in above) or not await self._workshop.store.agents.wanted(self._held):
             await self._end("cancelled")
             return False
         cycles = await self._workshop.store.agents.last_cycles(self.agent.id, _MOST_CYCLES)
@@ -259,9 +254,8 @@ class Driver:
         """What the model is asked for next."""
         agent, window = self.agent, self._window(model)
         language = agent.language
-        words = int(window * _RECENT * (1 if language == "zh" else 0.7))
-        told = "\n\n".join(prompt.sections(agent, as_asked(self._commands.values(), model).values(), words).values())
-        recent, first = memory.of_cycles(cycles, int(window * _RECENT), language, thoughts=not model.local)
+        told = "\n\n".join(abilities.sections(agent, self._commands, model, window).values())
+        recent, first = memory.of_cycles(cycles, int(window * abilities.RECENT), language, thoughts=not model.local)
         remembered, room = list[str](), int(window * _LINES)
         if cycles:
             remembered.append(await self._workshop.recall.earlier(agent, first, room))
@@ -306,7 +300,9 @@ class Driver:
 
     async def _done(self, command: Command, cycle: AgentCycle, asking: Asking) -> Outcome:
         workshop, room = self._workshop, int(asking.model.context_length * self._share * _RESULT)
-        scope = Scope(self._caller, run_of(self.agent, self._held), cycle.number, room)
+        # Each cycle is a run of its own: `browse_max_pages` would count for an agent's whole life.
+        run = run_of(self.agent, self._held).model_copy(update={"id": cycle.id})
+        scope = Scope(self._caller, run, cycle.number, room)
         place = Place(
             self._held,
             scope,
@@ -393,15 +389,10 @@ class Driver:
 
     async def _learn(self, model: ServedModel) -> None:
         """See what it can do now."""
-        wanted, known, project = self.agent.commands, built_in(), self._held.project
-        connections = list[Connection]()
-        for identifier in self.agent.connections:
-            with contextlib.suppress(NotFound):
-                connections.append(await self._workshop.store.connections.get(project, identifier))
-        run, room = run_of(self.agent, self._held, connections), int(model.context_length * self._share * _OPERATIONS)
-        self._offered = await self._workshop.toolbox.offered(project, run, room, no_topic)
-        commands = {name: judged(known[name], self._workshop.settings) for name in wanted if name in known}
-        self._commands = {**of_connections(self._offered), **commands}
+        workshop, context = self._workshop, int(model.context_length * self._share)
+        self._offered, self._commands = await abilities.learned(
+            self._held, workshop.store, workshop.toolbox, workshop.settings, context
+        )
 
     async def _end(self, status: str, **fields: Any) -> None:
         patch: dict[str, Any] = {"status": status, "seconds": self._seconds(), **fields}

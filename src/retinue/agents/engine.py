@@ -35,8 +35,8 @@ from ..wire.agents import (
     Status,
 )
 from ..wire.common import Deleted
-from . import prompt, stand_in
-from .asking import as_asked
+from . import stand_in
+from .abilities import learned, sections
 from .commands.all import built_in
 from .commands.files import clean
 from .commands.others import OTHERS
@@ -279,11 +279,10 @@ class AgentEngine:
 
     async def told(self, project: str, identifier: str) -> AgentPrompt:
         """What an agent's model is told, section by section. Raises `NotFound`."""
-        agent, known = await self._store.agents.get(project, identifier), built_in()
-        commands = [known[name] for name in agent.commands if name in known]
-        model = self._workshop.models.resolve(agent.model)
-        words = int((model.context_length - self._settings.answer_reserve) * 0.3)
-        found = prompt.sections(agent, as_asked(commands, model).values(), words)
+        held, toolbox = await self._store.agents.held(project, identifier), self._workshop.toolbox
+        model = self._workshop.models.resolve(held.agent.model)
+        _, commands = await learned(held, self._store, toolbox, self._settings, model.context_length)
+        found = sections(held.agent, commands, model, model.context_length - self._settings.answer_reserve)
         return AgentPrompt(agent_id=identifier, sections=found, text="\n\n".join(found.values()))
 
     # --- driving

@@ -28,6 +28,8 @@ CONCERNED = (
     "/v1/gpts",
     "/v1/agents",
 )
+#: What takes forms, which name nothing that is withheld; they are large, and read as they come.
+_FORMS = frozenset({"/v1/gpts/import"})
 _ASSISTANT = re.compile(r"/v1/assistants/([^/]+)(?:/.*)?")
 _FILE_CONTENT = re.compile(r"/v1/(?:files|vector_stores/[^/]+/files)/([^/]+)/content")
 _VECTOR_STORE = re.compile(r"/v1/vector_stores/([^/]+)(?:/.*)?")
@@ -100,7 +102,7 @@ class _Check:
                 raise _refused("The assistant is protected.")
         elif (found := _VECTOR_STORE.fullmatch(self._path)) and self._changes:
             await self._check_store(found[1])
-        return await self._read(receive) if self._changes else receive
+        return await self._read(receive) if self._changes and self._path not in _FORMS else receive
 
     async def _read(self, receive: Receive) -> Receive:
         """Read a request whole, since it may name files: a model would read them to whoever asks."""

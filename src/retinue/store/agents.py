@@ -50,6 +50,10 @@ _CLAIM = f"""
     )
     returning id, project_id, root_id, key_id, user_id, wish, body
 """  # noqa: S608
+_HELD = """
+    select id, project_id, root_id, key_id, user_id, wish, body from agents
+    where id = %(id)s and project_id = %(project)s
+"""
 _RENEW = f"""
     update agents set lease_expires_at = {_LEASE_END} where lease_owner = %(owner)s and id = %(id)s returning wish
 """  # noqa: S608
@@ -124,6 +128,15 @@ _WORKED = """
     )
     select sum((body ->> 'cycles')::bigint + forgotten_cycles), sum((body ->> 'seconds')::bigint + forgotten_seconds)
     from tree
+"""
+#: Whether those for whom an agent works are still there: its project, and the key or the person that began it.
+_WANTED = """
+    select not exists (select from projects where id = %(project)s and archived_at is not null)
+        and (%(key)s = '' or exists (select from api_keys where id = %(key)s and revoked_at is null))
+        and (%(user)s = '' or exists (
+            select from people left join members on person_id = people.id and project_id = %(project)s
+            where people.id = %(user)s and (people.role = 'owner' or members.role is not null)
+        ))
 """
 _UNREMEMBERED = """
     select body from agent_cycles
@@ -234,6 +247,13 @@ class Agents(Workspaces):
             return await self.page(project, query)
         return await self.page(project, query, where="status = %(status)s", status=status)
 
+    async def held(self, project: str, identifier: str) -> Held:
+        """An agent, as whoever drives it would hold it. Raises `NotFound`."""
+        row = await self._database.row(_HELD, {"project": project, "id": identifier})
+        if row is None:
+            raise self.not_found(identifier)
+        return _held(row)
+
     async def children(self, project: str, identifier: str) -> list[Agent]:
         """The agents that an agent has started, oldest first."""
         sql = (
@@ -330,6 +350,11 @@ class Agents(Workspaces):
         async with self._database.connection() as connection:
             await takes_vectors(connection)
             await connection.execute(_REMEMBER, {"cycle": cycle, "vector": unit_vectors(vector.reshape(1, -1))[0]})
+
+    async def wanted(self, held: Held) -> bool:
+        """Whether an agent may still work for its project, and for the key or the person that began it."""
+        row = await self._database.row(_WANTED, {"project": held.project, "key": held.key, "user": held.user})
+        return bool(row and row[0])
 
     async def unremembered(self, identifier: str, limit: int) -> list[AgentCycle]:
         """The newest cycles that are over and have no vector."""

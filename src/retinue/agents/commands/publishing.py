@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from ...errors import InvalidRequest
+from ...errors import ApiError, InvalidRequest
 from ...inference.images import media_type
 from ...store.files import blob_of
 from .command import Argument, Both, Command, Outcome, Place
@@ -26,6 +27,9 @@ async def _draw(place: Place, args: Mapping[str, Any]) -> Outcome:
     files: dict[str, bytes | None] = {}
     for number, picture in enumerate(served.pictures):
         content = await place.store.blobs.read_whole(blob_of(picture))
+        # It is in the workspace from now on; nobody would ever delete the other copy.
+        with contextlib.suppress(ApiError):
+            await place.store.files.delete(place.held.project, picture)
         kind = (media_type(content) or "image/png").removeprefix("image/")
         words = re.findall(r"\w+", args["prompt"].lower())[:5]
         files[f"images/{'-'.join(words)[:60]}-{place.scope.number}{number}.{kind}"] = content
