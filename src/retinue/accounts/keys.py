@@ -31,8 +31,9 @@ def hint(key: str) -> str:
     return f"{key[:10]}…{key[-4:]}" if len(key) > 20 else "…" + key[-2:]
 
 
-def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+def token_hash(token: str) -> bytes:
+    """What is kept of a key, or of another token: they are long and random."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(slots=True, eq=False)
@@ -111,7 +112,7 @@ class Keys:
             AuthenticationFailed: there is no such key, or it was revoked or has expired.
             Unavailable: the database is away.
         """
-        caller = await self._answers.of(_hash(key))
+        caller = await self._answers.of(token_hash(key))
         if caller is None:
             raise AuthenticationFailed(
                 f"Incorrect API key provided: {hint(key)}. `retinue keys create` makes a new one.",
@@ -160,7 +161,7 @@ class Keys:
             NotFound: there is no such project or service account.
         """
         key = new_key(admin=project is None)
-        wanted = NewKey(name, _hash(key), hint(key), tuple(scopes), expires_in)
+        wanted = NewKey(name, token_hash(key), hint(key), tuple(scopes), expires_in)
         if project is None:
             return key, await self._accounts.add_admin_key(wanted)
         if project == DEFAULT_PROJECT:
@@ -175,7 +176,7 @@ class Keys:
     async def ensure(self, key: str, name: str) -> None:
         """See to it that this key opens the default project."""
         await self._ensure_project()
-        await self._accounts.ensure_key(DEFAULT_PROJECT, NewKey(name, _hash(key), hint(key), EVERYTHING, None))
+        await self._accounts.ensure_key(DEFAULT_PROJECT, NewKey(name, token_hash(key), hint(key), EVERYTHING, None))
 
     async def _ensure_project(self) -> None:
         await self._accounts.ensure_project(DEFAULT_PROJECT, "Default project")

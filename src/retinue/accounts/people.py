@@ -17,9 +17,10 @@ from ..store.invites import InviteRow, NewInvite
 from ..store.people import Membership, NewPerson
 from ..store.store import Store
 from ..wire.people import EMAIL
+from .keys import token_hash
 from .openid import Identity, OpenIdProvider
 from .passwords import Passwords
-from .sessions import Sessions, new_token, token_hash
+from .sessions import Sessions, new_token
 
 #: Seconds for which the link that makes the first owner is good.
 _FIRST_LINK_TIME = 3600

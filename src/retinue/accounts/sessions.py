@@ -12,7 +12,7 @@ from ..errors import AuthenticationFailed, Forbidden
 from ..store.browser_sessions import SESSIONS_CHANGED, BrowserSessions, FoundSession
 from ..store.notices import Notices
 from .answers import Answers
-from .keys import ORGANIZATION, Caller
+from .keys import ORGANIZATION, Caller, token_hash
 from .scopes import EVERYTHING
 
 #: Bytes of a token.
@@ -28,11 +28,6 @@ SCOPES: Mapping[str, tuple[str, ...]] = {"owner": EVERYTHING, "member": ("write"
 def new_token() -> str:
     """A secret of 256 random bits, for a cookie or a link."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
-
-
-def token_hash(token: str) -> bytes:
-    """What is kept of a token."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def csrf_token(token: str) -> str:

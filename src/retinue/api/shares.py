@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from ..accounts.keys import Caller
+from ..accounts.keys import Caller, token_hash
 from ..accounts.scopes import Need, allowed
-from ..accounts.sessions import new_token, token_hash
+from ..accounts.sessions import new_token
 from ..errors import Forbidden, NotFound
 from ..settings import Settings
 from ..store.shares import NewShare, Opened, ShareRow

@@ -15,6 +15,7 @@ from yarl import URL
 from ..accounts.keys import Caller
 from ..accounts.scopes import Need, allowed
 from ..errors import ApiError, NotFound, TooLarge
+from ..inference.images import media_type
 from ..inference.models import Models
 from ..settings import Settings
 from ..store.files import blob_of
@@ -180,7 +181,7 @@ class Archives:
         if path is None:
             return None
         content = await archive.whole(path, pictures.MOST_BYTES)
-        if pictures.kind_of(content) is None:
+        if media_type(content) is None:
             raise zips.refused(f"'{path}' is no PNG, JPEG, GIF or WebP")
         return await self._keep(project, content, _plain(path), "vision", made)
 

@@ -162,7 +162,7 @@ class GptCompletions:
     async def _told(self, opened: OpenedGpt) -> AsyncGenerator[Told]:
         """What the GPT says. Its thread goes when the run has ended, however that was."""
         store, project = self._store, opened.caller.project
-        thread, messages = compose.thread(ThreadCreate(metadata={"model": opened.model}))
+        thread, _ = compose.thread(ThreadCreate(metadata={"model": opened.model}))
         messages = [compose.message(thread.id, one) for one in opened.messages]
 
         async def forget(run: Run | None) -> None:

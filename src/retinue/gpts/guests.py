@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,7 +12,7 @@ from typing import Literal
 
 import structlog
 
-from ..accounts.keys import Caller
+from ..accounts.keys import Caller, token_hash
 from ..accounts.people import network
 from ..accounts.prices import dollars
 from ..errors import ApiError, Forbidden, InvalidRequest, NotFound, RateLimited, Unavailable
@@ -53,10 +52,6 @@ _SHOWN = 100
 _MINUTE = 60
 
 
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
 class Links:
     """The guest links of GPTs, for those who may edit these."""
 
@@ -86,7 +81,7 @@ class Links:
                 "Guests talk with what was published. Publish the GPT first.", code="gpt_not_published"
             )
         token, identifier = new_id(_TOKEN, 32), new_id("gptl_")
-        kept = (_hash(token), self._store.secrets.seal(token.encode()))
+        kept = (token_hash(token), self._store.secrets.seal(token.encode()))
         links = self._store.gpt_links
         await links.add(caller.project, row.id, identifier, token=kept, body=body, now=int(time.time()))
         return self._shown(await links.get(caller.project, row.id, identifier))
@@ -152,7 +147,7 @@ class Guests:
         Raises:
             NotFound: it is not, or no longer, good for anything.
         """
-        link = await self._store.gpt_links.find(_hash(token)) if self._settings.guest_links != "nobody" else None
+        link = await self._store.gpt_links.find(token_hash(token)) if self._settings.guest_links != "nobody" else None
         if link is None:
             raise NotFound("This link is not valid, or no longer.", code="guest_link_not_valid")
         return link
@@ -193,7 +188,7 @@ class Guests:
         conversation, secret = new_id("gconv_"), new_id(_SECRET, 40)
         await self._store.passing.add(link.project, thread.id, self._settings.guest_conversation_days * 86_400)
         await self._store.threads.add(link.project, thread)
-        if not await self._store.gpt_links.begin(link, conversation, thread.id, _hash(secret)):
+        if not await self._store.gpt_links.begin(link, conversation, thread.id, token_hash(secret)):
             await self._store.passing.remove(link.project, thread.id)
             raise _refusal("No more conversations can be begun by this link.", "guest_limit")
         return GuestConversation(id=conversation, secret=secret)
@@ -234,7 +229,7 @@ class Guests:
         thread = await self._thread(link, conversation, secret)
         await self._count(address)
         wait = self._settings.run_expiry + _SPARE
-        taking = asyncio.create_task(self._store.gpt_links.take(link, conversation, _hash(secret), wait))
+        taking = asyncio.create_task(self._store.gpt_links.take(link, conversation, token_hash(secret), wait))
         try:
             refused = await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -273,7 +268,7 @@ class Guests:
                 await self._store.gpt_links.done(link, conversation, 0)
 
     async def _thread(self, link: OpenLink, conversation: str, secret: str) -> str:
-        thread = await self._store.gpt_links.thread(link, conversation, _hash(secret))
+        thread = await self._store.gpt_links.thread(link, conversation, token_hash(secret))
         if thread is None:
             raise NotFound("There is no such conversation, or no longer.", code="conversation_not_found")
         return thread

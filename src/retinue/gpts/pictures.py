@@ -6,25 +6,12 @@ import hashlib
 from html import escape
 
 from ..errors import InvalidRequest, NotFound
+from ..inference.images import media_type
 from ..store.files import blob_of
 from ..store.store import Store
 
 #: Most bytes of a picture.
 MOST_BYTES = 5 * 1024 * 1024
-
-#: What pictures begin with, and their types.
-_KINDS = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF8": "image/gif",
-}
-
-
-def kind_of(content: bytes) -> str | None:
-    """The media type of a picture that browsers show, by what it begins with; None: it is no such picture."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for begin, kind in _KINDS.items() if content.startswith(begin)), None)
 
 
 def drawn(name: str) -> str:
@@ -54,7 +41,7 @@ async def uploaded(store: Store, project: str, file: str) -> tuple[bytes, str] |
         content = await store.blobs.read_whole(blob_of(file))
     except (NotFound, FileNotFoundError):
         return None
-    kind = kind_of(content)
+    kind = media_type(content)
     return (content, kind) if kind else None
 
 
