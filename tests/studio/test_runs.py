@@ -157,6 +157,7 @@ def test_errors_are_told_in_full(visit: Open, studio: Studio) -> None:
 
 def test_running_again_with_other_instructions_beside_the_first(visit: Open, studio: Studio, run: Run) -> None:
     before = studio.upstream.requests[-2]
+    studio.api.beta.threads.update(run.thread_id, metadata={"user": "ada", "title": "Rain"})
     studio.upstream.script(Reply(text="Second answer, and a long one."))
     page = visit(address(run))
     page.get_by_role("button", name="Run again").click()
@@ -173,7 +174,9 @@ def test_running_again_with_other_instructions_beside_the_first(visit: Open, stu
     sent = studio.upstream.requests[-1]
     assert sent["messages"] == [{"role": "system", "content": "Be long."}, *before["messages"][1:]]
     assert sent["tools"] == before["tools"]
-    # The first thread is as it was.
+    # The first thread is as it was, and the other stands among nobody's chats.
+    (made,) = re.findall(r"beside=(thread_\w+)", page.url)
+    assert studio.api.beta.threads.retrieve(made).metadata == {}
     assert len(studio.api.beta.threads.messages.list(run.thread_id).data) == 2
 
 

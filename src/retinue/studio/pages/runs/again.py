@@ -52,6 +52,7 @@ async def _made(visitor: Visitor, found: Found, request: Json) -> tuple[str, str
         thread: Json = await visitor.post("/threads")
     else:
         path = f"/threads/{quote(found.run['thread_id'], safe='')}/fork"
-        thread = await visitor.post(path, {"message_id": found.asked["id"]})
+        # With its metadata it would stand among somebody's chats.
+        thread = await visitor.post(path, {"message_id": found.asked["id"], "metadata": {}})
     run: Json = await visitor.post(f"/threads/{thread['id']}/runs", request)
     return thread["id"], run["id"]
