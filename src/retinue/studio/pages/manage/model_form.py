@@ -85,9 +85,12 @@ class _Form:
         self._served_name.props("outlined dense maxlength=256 autocomplete=off")
         self._served_name.bind_visibility_from(self._backend, "value", value="openai")
         self._weights: dict[str, ui.select] = {}
+        #: What the model has now; those that come by no name can be kept, and not be chosen anew.
+        self._weights_before = (now["weights"] or now["id"]) if now.get("backend") in _WEIGHTS else None
         for backend, names in _WEIGHTS.items():
-            value = now.get("weights") if now.get("weights") in names else names[0]
-            field = ui.select(list(names), value=value, label=text("models.weights_label")).props("outlined dense")
+            value = self._weights_before if now.get("backend") == backend else names[0]
+            offered = list(dict.fromkeys((value, *names)))
+            field = ui.select(offered, value=value, label=text("models.weights_label")).props("outlined dense")
             self._weights[backend] = field.bind_visibility_from(self._backend, "value", value=backend)
         self._more(now)
 
@@ -126,7 +129,8 @@ class _Form:
             if self._model and self._model["backend"] != "openai":
                 body["weights"] = None
         else:
-            body["weights"] = self._weights[backend].value
+            if (weights := self._weights[backend].value) != self._weights_before:
+                body["weights"] = weights
             if self._model and self._model["backend"] == "openai":
                 body |= {"base_url": None, "upstreams": None, "api_key": None, "served_name": None}
         if self._context.value:
