@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx2
@@ -17,13 +18,15 @@ from retinue.studio.elements.turn import names_of
 from retinue.studio.pages.chat.choices import Choices
 from retinue.studio.pages.completions import kept
 from retinue.studio.pages.logs.lists import Completions
+from retinue.studio.pages.manage.limits import _Limits  # pyright: ignore[reportPrivateUsage]
+from retinue.studio.pages.manage.model_form import _Form  # pyright: ignore[reportPrivateUsage]
 from retinue.studio.visitor import Visitor
 
 
-def visitor(get: Any) -> Visitor:
+def visitor(get: Any, **more: Any) -> Visitor:
     """One who is told by `get` what the API answers."""
 
-    class Told:
+    class Told(SimpleNamespace):
         language = "en"
         text = staticmethod(lambda key, **_: key)  # pyright: ignore
 
@@ -33,7 +36,7 @@ def visitor(get: Any) -> Visitor:
         def own(self, name: str) -> str:
             return f"{name}:ada"
 
-    return cast(Visitor, Told())
+    return cast(Visitor, Told(**more))
 
 
 def refusal(kind: type[openai.APIStatusError], status: int) -> openai.APIStatusError:
@@ -156,6 +159,73 @@ async def test_a_list_shows_what_was_chosen_last() -> None:
         asked[1].set_result(page("old"))
         await older
     assert [row["model"] for row in listed.rows] == ["new"]
+
+
+async def test_limits_of_another_project_come_too_late() -> None:
+    held, waits = asyncio.Event(), asyncio.Event()
+    asked: list[str] = []
+
+    async def get(path: str, **query: Any) -> Any:
+        of = query.get("project_ids[]") or path.split("/")[3]
+        asked.append(of)
+        if of == "slow":
+            waits.set()
+            await held.wait()
+        rate = {"each_key": {}, "each_user": {}, "id": of, "model": of}
+        return {"data": [rate, rate] if "rate_limits" in path else [], "has_more": False}
+
+    async def no_limit(project: str) -> Any:
+        raise refusal(openai.NotFoundError, 404)
+
+    projects = SimpleNamespace(spend_limit=SimpleNamespace(retrieve=no_limit))
+    client = SimpleNamespace(admin=SimpleNamespace(organization=SimpleNamespace(projects=projects)))
+    with Client(ui.page("/limits")) as page:
+        shown = _Chosen(visitor(get, client=client, project="slow"), {"slow": "Slow", "fast": "Fast"})
+        late = asyncio.create_task(shown.show())
+        await waits.wait()
+        await shown.choose("fast")
+        before = dict(page.elements)
+        held.set()
+        await late
+    assert asked.count("fast") == 3
+    assert page.elements == before
+
+
+@pytest.mark.parametrize(
+    ("now", "chosen", "sent"),
+    [
+        ("/srv/own.gguf", None, None),
+        ("/srv/own.gguf", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-0.5b-instruct"),
+        ("qwen2.5-coder-0.5b-instruct", None, None),
+        (None, None, None),
+    ],
+)
+def test_a_model_keeps_its_weights_unless_others_are_chosen(
+    now: str | None, chosen: str | None, sent: str | None
+) -> None:
+    model = {"id": "own", "backend": "local", "weights": now}
+    with Client(ui.page("/models")):
+        form = _Fields(visitor(nothing), model, {})
+        field = form.weights["local"]
+        assert field.value == (now or "own")
+        field.value = chosen or field.value
+        body = form.body()
+    assert body is not None
+    assert body.get("weights") == sent
+
+
+class _Chosen(_Limits):
+    """A project can be chosen."""
+
+    choose = _Limits._choose  # pyright: ignore[reportPrivateUsage]
+
+
+class _Fields(_Form):
+    """Weights can be chosen."""
+
+    @property
+    def weights(self) -> dict[str, ui.select]:
+        return self._weights
 
 
 class _List(Completions):

@@ -22,7 +22,7 @@ async def show_budget(visitor: Visitor, project: str, place: ui.element) -> None
     Args:
         visitor: who looks.
         project: its id.
-        place: where; what is there goes.
+        place: where; what is there goes. Nothing is shown where it is gone meanwhile.
     """
     text, limits = visitor.text, visitor.client.admin.organization.projects.spend_limit
     spent = await _spent(visitor, project)
@@ -30,6 +30,8 @@ async def show_budget(visitor: Visitor, project: str, place: ui.element) -> None
         limit = await limits.retrieve(project)
     except openai.NotFoundError:
         limit = None
+    if place.is_deleted:
+        return
 
     async def save() -> None:
         value = field.value

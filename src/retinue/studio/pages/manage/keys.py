@@ -49,12 +49,15 @@ class _Keys:
 
     async def show(self) -> None:
         """Show what is there now."""
-        visitor = self._visitor
-        keys, self._known, admins = await asyncio.gather(
+        visitor, project = self._visitor, self._project
+        keys, known, admins = await asyncio.gather(
             every(visitor, f"{self._path}/api_keys"),
             every(visitor, f"{self._path}/service_accounts"),
             every(visitor, f"{ORGANIZATION}/admin_api_keys"),
         )
+        if project != self._project:
+            return
+        self._known = known
         self._show_keys(self._keys, keys, "keys.of_project", "keys.none", of_project=True)
         self._show_keys(self._admins, admins, "keys.admin", "keys.admin_none", of_project=False)
         self._show_accounts()

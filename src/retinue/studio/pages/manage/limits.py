@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -40,10 +41,17 @@ class _Limits:
             plain(text("limits.archive"), self._archive)
             primary(text("limits.new"), self._new)
         ui.label(text("limits.hint")).classes("lead")
-        self._budget = ui.element("section").classes("card")
-        self._all = ui.element("section").classes("card")
-        self._models = ui.element("section")
-        self._retention = ui.element("section").classes("card")
+        self._content = ui.element("div").classes("of-project")
+        self._begin()
+
+    def _begin(self) -> None:
+        """Places for what is told of a project: what comes late for another one finds its own gone."""
+        self._content.clear()
+        with self._content:
+            self._budget = ui.element("section").classes("card")
+            self._all = ui.element("section").classes("card")
+            self._models = ui.element("section")
+            self._retention = ui.element("section").classes("card")
 
     @property
     def _path(self) -> str:
@@ -51,18 +59,23 @@ class _Limits:
 
     async def show(self) -> None:
         """Show what is there now."""
-        await show_budget(self._visitor, self._project, self._budget)
-        await self._show_limits()
-        await show_retention(self._visitor, self._project, self._retention)
+        await asyncio.gather(
+            show_budget(self._visitor, self._project, self._budget),
+            self._show_limits(),
+            show_retention(self._visitor, self._project, self._retention),
+        )
 
     async def _choose(self, project: str) -> None:
         self._project = project
+        self._begin()
         await self.show()
 
     async def _show_limits(self) -> None:
+        project = self._project
         first, *models = await every(self._visitor, f"{self._path}/rate_limits")
-        self._show_all(first)
-        self._show_models(models)
+        if project == self._project:
+            self._show_all(first)
+            self._show_models(models)
 
     # --- all models together
 

@@ -21,10 +21,12 @@ async def show_retention(visitor: Visitor, project: str, place: ui.element) -> N
     Args:
         visitor: who looks.
         project: its id.
-        place: where; what is there goes.
+        place: where; what is there goes. Nothing is shown where it is gone meanwhile.
     """
     text, path = visitor.text, f"{PROJECTS}/{project}/retention"
     rules = await visitor.get(path)
+    if place.is_deleted:
+        return
 
     async def save(changes: Mapping[str, int | None]) -> None:
         await visitor.post(path, changes)
