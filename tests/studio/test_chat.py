@@ -141,6 +141,32 @@ def test_chats_are_found_renamed_and_deleted(visit: Open) -> None:
     expect(history(page, title)).to_have_count(0)
 
 
+def test_the_open_chat_keeps_the_name_and_place_that_it_was_given(visit: Open, studio: Studio) -> None:
+    words, title = unique("Plain"), unique("Fancy")
+    page = visit("/")
+    ask(page, words)
+    page.get_by_role("button", name=f"Options: {words}").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    enter(dialog_on(page).get_by_label("Title"), title)
+    expect(page).to_have_title(f"{title} · Retinue")
+    page.get_by_role("button", name=f"Options: {title}").click()
+    page.get_by_role("menuitem", name="Pin", exact=True).click()
+    pinned = page.get_by_role("navigation", name="Your chats").get_by_role("list").first
+    expect(pinned).to_contain_text(title)
+    ask(page, unique("More"))
+    expect(pinned).to_contain_text(title)
+    expect(history(page, words)).to_have_count(0)
+    # So does what begins in it.
+    first = thread_of(page)
+    page.get_by_role("button", name="Answer again").last.click()
+    expect(page.get_by_role("group", name="Branches")).to_have_text(re.compile("2 / 2"))
+    for thread in (first, thread_of(page)):
+        known = studio.api.beta.threads.retrieve(thread).metadata or {}
+        assert (known["title"], known["pinned"], known["root"]) == (title, "yes", first)
+        # Other tests pin, too.
+        studio.api.beta.threads.delete(thread)
+
+
 def test_an_earlier_question_is_edited_in_a_branch_and_there_is_a_way_back(visit: Open) -> None:
     page = visit("/")
     first, second, other = unique("First"), unique("Second"), unique("Other")

@@ -20,9 +20,15 @@ from .threads import LONGEST_TITLE, TITLE, Threads
 class Side:
     """A person's chats."""
 
-    def __init__(self, visitor: Visitor, threads: Threads) -> None:
-        """`threads`: where the chats are."""
-        self._visitor, self._threads = visitor, threads
+    def __init__(self, visitor: Visitor, threads: Threads, on_change: Callable[[], Awaitable[None]]) -> None:
+        """Nothing is shown before `build`.
+
+        Args:
+            visitor: whose they are.
+            threads: where the chats are.
+            on_change: is told when the chat that is open was named or pinned here.
+        """
+        self._visitor, self._threads, self._on_change = visitor, threads, on_change
         self._found: list[dict[str, Any]] = []
         self._query, self._after, self._current = "", "", ""
         #: Whether the chats that were put away are shown, instead of all others.
@@ -137,18 +143,29 @@ class Side:
         await self.refresh()
 
     async def _archive(self, thread: str, archived: bool) -> None:
-        shown = next((one for one in self._found if one["id"] == thread), None)
+        is_open = self._is_open(thread)
         await self._threads.archive(thread, archived=archived)
-        if shown is not None and _root(shown) == self._current:
+        if is_open:
             # It is open: the page says what it is from now on.
             ui.navigate.to("/" if archived else f"/chat/{thread}")
             return
         ui.notify(self._visitor.text("history.put_away" if archived else "history.brought_back"))
         await self.refresh()
 
+    def _is_open(self, thread: str) -> bool:
+        """Whether the page shows this chat, or a branch of it."""
+        return any(one["id"] == thread and _root(one) == self._current for one in self._found)
+
     async def _pin(self, thread: str, pinned: bool) -> None:
+        is_open = self._is_open(thread)
         await self._threads.pin(thread, pinned=pinned)
+        await self._changed(is_open)
+
+    async def _changed(self, is_open: bool) -> None:
+        """Show what a chat is now."""
         await self.refresh()
+        if is_open:
+            await self._on_change()
 
     def _ask_title(self, thread: str, title: str) -> None:
         text = self._visitor.text
@@ -159,8 +176,9 @@ class Side:
             async def save() -> object:
                 if not (new := (field.value or "").strip()):
                     return False
+                is_open = self._is_open(thread)
                 await self._threads.rename(thread, new)
-                return self.refresh
+                return lambda: self._changed(is_open)
 
             return save
 
@@ -170,8 +188,7 @@ class Side:
         text = self._visitor.text
 
         async def delete() -> None:
-            shown = next((one for one in self._found if one["id"] == thread), None)
-            was_open = shown is not None and _root(shown) == self._current
+            was_open = self._is_open(thread)
             await self._threads.delete(thread)
             if was_open:
                 ui.navigate.to("/")

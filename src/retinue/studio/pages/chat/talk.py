@@ -51,7 +51,7 @@ class Talk:
         """Nothing is shown before `build`."""
         self._visitor = visitor
         self._choices, self._threads = Choices(visitor), Threads(visitor)
-        self._side = Side(visitor, self._threads)
+        self._side = Side(visitor, self._threads, self._renew)
         self._runs = Runs(visitor, self._heard)
         self._chat = Opened(visitor, self._choices, self._threads)
         #: What is deleted with a chat that is not kept; None for others.
@@ -186,11 +186,13 @@ class Talk:
     async def _bring_back(self) -> None:
         """Let an archived chat stand in the list again."""
         await self._threads.archive(self._chat.id, archived=False)
-        self._chat.thread = {
-            **await self._threads.get(self._chat.id),
-            "last_used_at": self._threads.used(self._chat.thread),
-        }
         await self._side.refresh()
+        await self._renew()
+
+    async def _renew(self) -> None:
+        """Say everywhere what the chat is called by now, and which it is."""
+        thread = self._chat.thread
+        thread["metadata"] = (await self._threads.get(thread["id"]))["metadata"] or {}
         self._entitle()
 
     # What is there

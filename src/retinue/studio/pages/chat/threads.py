@@ -135,7 +135,7 @@ class Threads:
             at: how many messages the branch has at first.
             message: the id of the last of them; "" for none.
         """
-        metadata = dict(thread["metadata"] or {})
+        metadata = dict((await self.get(thread["id"]))["metadata"] or {})
         if ROOT not in metadata:
             metadata[ROOT] = thread["id"]
             await self._visitor.post(f"/threads/{thread['id']}", {"metadata": metadata})
@@ -151,11 +151,11 @@ class Threads:
         return await self._visitor.post(f"/threads/{thread['id']}/fork", {"metadata": {**kept, USER: self.user}})
 
     async def note(self, thread: dict[str, Any], **metadata: str) -> None:
-        """Change some of a thread's metadata, here and there."""
-        changed = {**(thread["metadata"] or {}), **metadata}
-        if changed != thread["metadata"]:
-            thread["metadata"] = changed
-            await self._visitor.post(f"/threads/{thread['id']}", {"metadata": changed})
+        """Change some of a thread's metadata, here and there; the rest becomes what it is there."""
+        if {**(thread["metadata"] or {}), **metadata} != thread["metadata"]:
+            now = (await self.get(thread["id"]))["metadata"] or {}
+            thread["metadata"] = {**now, **metadata}
+            await self._visitor.post(f"/threads/{thread['id']}", {"metadata": thread["metadata"]})
 
     async def rename(self, thread: str, title: str) -> None:
         """Give a chat, with all its branches, another title."""
