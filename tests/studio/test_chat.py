@@ -80,7 +80,8 @@ def test_an_answer_has_tables_maths_and_code_and_nothing_of_it_is_taken_for_a_pa
 
 def test_a_suggestion_begins_a_chat_that_stands_in_the_history(visit: Open, studio: Studio) -> None:
     page = visit("/")
-    page.get_by_role("button", name="Explain to a ten-year-old why the sky is blue.").click()
+    # As some people press everything.
+    page.get_by_role("button", name="Explain to a ten-year-old why the sky is blue.").dblclick()
     expect(page.get_by_role("article")).to_have_count(2)
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     thread = thread_of(page)
@@ -91,6 +92,8 @@ def test_a_suggestion_begins_a_chat_that_stands_in_the_history(visit: Open, stud
     metadata = studio.api.beta.threads.retrieve(thread).metadata
     assert metadata
     assert metadata["user"].startswith("user-")
+    listed = page.request.get(f"{studio.url}/v1/threads?metadata[title]={metadata['title']}").json()["data"]
+    assert [one["id"] for one in listed] == [thread]
     # Opened again it is the same.
     page.reload()
     expect(page.get_by_role("article")).to_have_count(2)
@@ -160,6 +163,8 @@ def test_the_open_chat_keeps_the_name_and_place_that_it_was_given(visit: Open, s
     first = thread_of(page)
     page.get_by_role("button", name="Answer again").last.click()
     expect(page.get_by_role("group", name="Branches")).to_have_text(re.compile("2 / 2"))
+    expect(page).not_to_have_url(re.compile(first))
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
     for thread in (first, thread_of(page)):
         known = studio.api.beta.threads.retrieve(thread).metadata or {}
         assert (known["title"], known["pinned"], known["root"]) == (title, "yes", first)
@@ -184,6 +189,28 @@ def test_an_earlier_question_is_edited_in_a_branch_and_there_is_a_way_back(visit
     expect(page.get_by_role("group", name="Branches")).to_have_text(re.compile("1 / 2"))
     # Both are one chat in the history.
     expect(history(page, first)).to_have_count(1)
+
+
+def test_a_question_that_is_refused_stays_in_its_dialog_and_the_chat_as_it_was(visit: Open, studio: Studio) -> None:
+    page = visit("/")
+    ask(page, unique("First"))
+    thread = thread_of(page)
+    file = studio.api.files.create(file=("notes.txt", b"Notes"), purpose="assistants")
+    attached: Any = [{"file_id": file.id, "tools": [{"type": "code_interpreter"}]}]
+    studio.api.beta.threads.messages.create(thread, role="user", content="Read them", attachments=attached)
+    page.reload()
+    studio.api.files.delete(file.id)
+    page.get_by_role("article").last.get_by_role("button", name="Edit, and ask again").click()
+    dialog_on(page).get_by_label("Question").fill("Read them well")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text(file.id)
+    expect(dialog_on(page).get_by_label("Question")).to_have_value("Read them well")
+    listed = page.request.get(f"{studio.url}/v1/threads?metadata[root]={thread}").json()["data"]
+    assert [one["id"] for one in listed] == [thread]
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("article").last).to_contain_text("Read them")
+    assert thread_of(page) == thread
 
 
 def test_the_first_question_can_be_edited_too(visit: Open) -> None:

@@ -153,12 +153,15 @@ def test_data_are_erased_only_when_it_is_said_twice(visit: Open, studio: Studio)
 # --- projects
 
 
-def test_a_project_with_limits_a_budget_and_retention(visit: Open) -> None:
+def test_a_project_with_limits_a_budget_and_retention(visit: Open, studio: Studio) -> None:
     page = visit("/limits")
     page.get_by_role("button", name="New project").click()
     page.get_by_label("Name").fill("Limited")
-    dialog_on(page).get_by_role("button", name="Add").click()
+    dialog_on(page).get_by_role("button", name="Add").dblclick()
     expect(page.get_by_role("main").get_by_role("combobox", name="Project", exact=True)).to_have_value("Limited")
+    # The second click made no other one.
+    known = page.request.get(f"{studio.url}/v1/organization/projects").json()["data"]
+    assert [one["name"] for one in known].count("Limited") == 1
     page.get_by_label("US dollars a month").fill("12.50")
     page.get_by_role("button", name="Set the limit").click()
     expect(page.get_by_text("Spent this month (UTC): $0.00 of $12.50")).to_be_visible()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from html import escape
 from typing import Any
 
@@ -24,6 +24,26 @@ def primary(text: str, on_click: Callable[..., Any] | None = None, icon: str | N
 def plain(text: str, on_click: Callable[..., Any] | None = None, icon: str | None = None) -> ui.button:
     """A button for everything else."""
     return ui.button(text, on_click=on_click, icon=icon, color=None).props("outline").classes("plain")
+
+
+def once(do: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+    """What a button does that makes something, once: a second click may come before the page has changed.
+
+    Where it fails or answers False, it can be done again.
+    """
+    done = False
+
+    async def guarded() -> None:
+        nonlocal done
+        if done:
+            return
+        done, kept = True, False
+        try:
+            kept = await do() is not False
+        finally:
+            done = kept
+
+    return guarded
 
 
 def focus(element: ui.element) -> None:

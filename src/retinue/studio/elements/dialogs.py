@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from nicegui import ui
 
 from ..visitor import Visitor
-from .controls import heading, plain, primary
+from .controls import heading, once, plain, primary
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def form(
             ui.label(hint).classes("quiet")
         do = fill()
 
-        async def done() -> None:
+        async def done() -> object:
             with outliving(made):
                 with working(button_made):
                     kept = await do()
@@ -76,10 +76,11 @@ def form(
                     made.close()
                 if callable(kept) and inspect.isawaitable(after := kept()):
                     await after
+            return kept
 
         with ui.element("div").classes("ends"):
             plain(visitor.text("frame.cancel"), made.close)
-            button_made = primary(button, done).props("type=submit")
+            button_made = primary(button, once(done)).props("type=submit")
             if dangerous:
                 button_made.classes("dangerous", remove="primary")
 
@@ -118,7 +119,7 @@ def question(
             )
         with ui.element("div").classes("ends"):
             plain(visitor.text("frame.cancel"), made.close).props("" if typed else "autofocus")
-            sure = ui.button(button, on_click=done, color=None).props("unelevated").classes("dangerous")
+            sure = ui.button(button, on_click=once(done), color=None).props("unelevated").classes("dangerous")
             if field:
                 sure.set_enabled(False)
                 field.on_value_change(lambda event: sure.set_enabled((event.value or "").strip() == typed))

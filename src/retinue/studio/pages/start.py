@@ -12,7 +12,7 @@ from fastapi import Request
 from nicegui import ui
 
 from ..elements.code import Code
-from ..elements.controls import heading, plain
+from ..elements.controls import heading, once, plain
 from ..frame import Page
 from ..visitor import Visitor
 
@@ -67,7 +67,7 @@ async def _first_chat(visitor: Visitor) -> None:
             for key, icon in _OFFERED.items():
                 with (
                     ui.element("li"),
-                    ui.button(on_click=partial(_begin, visitor, key), color=None).props("flat no-caps"),
+                    ui.button(on_click=once(partial(_begin, visitor, key)), color=None).props("flat no-caps"),
                 ):
                     ui.icon(icon).props("aria-hidden=true")
                     with ui.element("span"):

@@ -10,7 +10,7 @@ import openai
 from fastapi import Request
 from nicegui import ui
 
-from ...elements.controls import heading, plain, primary, symbol
+from ...elements.controls import heading, once, plain, primary, symbol
 from ...elements.dialogs import working
 from ...elements.uploads import Uploads
 from ...frame import message_of
@@ -62,7 +62,7 @@ class _NewAgent:
             self._make_files()
         with ui.element("div").classes("agent-start"):
             self._said = ui.label().classes("wrong").props("role=alert")
-            self._start_button = primary(text("agents.start"), self._start, icon="play_arrow")
+            self._start_button = primary(text("agents.start"), once(self._start), icon="play_arrow")
 
     def _make_task(self) -> None:
         text = self._visitor.text
@@ -150,20 +150,21 @@ class _NewAgent:
         self._goals.show(draft["goals"])
         self._drafted.set_text(text("agents.drafted"))
 
-    async def _start(self) -> None:
+    async def _start(self) -> object:
+        """Start it; False where that cannot be done."""
         text = self._visitor.text
         body = self._body()
         if body is None:
             self._said.set_text(text("agents.look_again"))
-            return
+            return False
         self._said.set_text("")
         try:
             with working(self._start_button):
                 agent = await self._visitor.post("/agents", body)
         except openai.APIStatusError as error:
             self._said.set_text(message_of(error))
-            return
-        ui.navigate.to(address(agent["id"]))
+            return False
+        return ui.navigate.to(address(agent["id"]))
 
     def _body(self) -> Json | None:
         """The agent as the API takes it; None where something is wrong, which its field says then."""

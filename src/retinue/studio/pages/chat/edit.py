@@ -11,13 +11,13 @@ from ...elements.dialogs import form
 from ...visitor import Visitor
 
 
-def ask_again(visitor: Visitor, message: Message, on_ask: Callable[[str], Awaitable[None]]) -> None:
+def ask_again(visitor: Visitor, message: Message, on_ask: Callable[[str], Awaitable[Callable[[], object]]]) -> None:
     """Open the dialog.
 
     Args:
         visitor: who asks.
         message: the question as it was.
-        on_ask: gets the new one.
+        on_ask: gets the new one, and answers with what has it answered.
     """
     text = visitor.text
     old = "\n\n".join(part.text.value for part in message.content if part.type == "text")
@@ -27,8 +27,8 @@ def ask_again(visitor: Visitor, message: Message, on_ask: Callable[[str], Awaita
 
         async def ask() -> object:
             new = (field.value or "").strip()
-            # The answer may take minutes: nobody waits for it in the dialog.
-            return (lambda: on_ask(new)) if new else False
+            # A question that is refused stays in the dialog. The answer may take minutes: nobody waits for it there.
+            return await on_ask(new) if new else False
 
         return ask
 

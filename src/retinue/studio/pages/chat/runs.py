@@ -3,7 +3,8 @@
 # pyright: reportDeprecated=false
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import openai
@@ -31,8 +32,21 @@ class Runs:
         self._threads = visitor.client.beta.threads
         self._run: Run | None = None
         self._written: list[str] = []
-        #: Whether an answer is being shown.
-        self.busy = False
+        self._held = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is being shown, or what leads to one goes on."""
+        return self._held > 0
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """While the block lasts nothing else is to begin; a second click comes before an answer does."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
 
     async def last(self, thread: str) -> Run | None:
         """The thread's last run. Raises `openai.APIError`."""
@@ -63,32 +77,25 @@ class Runs:
         """
         create: Any = self._threads.runs.create
         chosen = options if tools is None else {**options, "tools": tools}
-        self._run, self.busy = None, True
-        try:
+        self._run = None
+        with self.held():
             events = await create(thread, assistant_id=assistant, stream=True, **chosen)
             return await self._show(conversation, events, name)
-        finally:
-            self.busy = False
 
     async def submit(self, conversation: Conversation, outputs: list[dict[str, str]], name: str) -> Run | None:
         """Answer what the run waits for, and show how it goes on."""
         if self._run is None:
             return None
         submit: Any = self._threads.runs.submit_tool_outputs
-        self.busy = True
-        try:
+        with self.held():
             events = await submit(self._run.id, thread_id=self._run.thread_id, tool_outputs=outputs, stream=True)
             return await self._show(conversation, events, name)
-        finally:
-            self.busy = False
 
     async def join(self, conversation: Conversation, run: Run, name: str) -> Run | None:
         """Show a run that was started elsewhere, from its beginning; none of its messages are shown yet."""
-        self._run, self.busy = run, True
-        try:
+        self._run = run
+        with self.held():
             return await self._show(conversation, await self._stream_of(run), name)
-        finally:
-            self.busy = False
 
     async def cancel(self) -> None:
         """End the run, if it has not ended."""

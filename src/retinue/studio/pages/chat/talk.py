@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import openai
@@ -214,8 +215,12 @@ class Talk:
         """Say something, and have it answered; returns whether it was said."""
         if self._composer is None or self._runs.busy:
             return False
+        with self._runs.held():
+            return await self._sent(self._composer, text, files)
+
+    async def _sent(self, composer: Composer, text: str, files: list[Chosen]) -> bool:
         said = False
-        self._composer.busy(True)
+        composer.busy(True)
         self._asked.hide()
         name = self._choices.all[self._chosen].name
         sending = {"id": _SENDING, "role": "user", "name": self._visitor.text("conversation.you"), "parts": []}
@@ -235,7 +240,7 @@ class Talk:
             if not said:
                 self._conversation.status("")
                 self._conversation.drop(_SENDING)
-            self._composer.busy(False)
+            composer.busy(False)
         return said
 
     async def _say(self, text: str, files: list[Chosen]) -> Message:
@@ -254,7 +259,7 @@ class Talk:
         if not self._temporary:
             self._side.mark(self._chat.thread, used=True)
         await self._need(made.tools)
-        return await self._post(made.content, made.attachments)
+        return await self._post(self._chat.id, made.content, made.attachments)
 
     async def _need(self, tools: set[str]) -> None:
         """Remember which tools the thread's files need."""
@@ -262,11 +267,11 @@ class Talk:
         if tools - known:
             await self._threads.note(self._chat.thread, **{_TOOLS: ",".join(sorted(known | tools))})
 
-    async def _post(self, content: list[dict[str, Any]], attachments: list[dict[str, Any]]) -> Message:
+    async def _post(self, thread: str, content: list[dict[str, Any]], attachments: list[Any]) -> Message:
         create: Any = self._visitor.client.beta.threads.messages.create
-        message = await create(self._chat.id, role="user", content=content, attachments=attachments or None)
+        message = await create(thread, role="user", content=content, attachments=attachments or None)
         if self._temporary:
-            await self._temporary.note(self._chat.id, [message])
+            await self._temporary.note(thread, [message])
         return message
 
     async def _answer(self) -> Run | None:
@@ -380,7 +385,8 @@ class Talk:
         if self._composer:
             self._composer.busy(True)
         try:
-            await self._after(await answer)
+            with self._runs.held():
+                await self._after(await answer)
         finally:
             if self._composer:
                 self._composer.busy(False)
@@ -397,6 +403,11 @@ class Talk:
         if name == "go_on":
             await self._send(self._visitor.text("chat.go_on_said"), [])
             return
+        with self._runs.held():
+            await self._part(name, message)
+
+    async def _part(self, name: str, message: str) -> None:
+        """A button that leads to another branch."""
         if not await self._chat.whole():
             ui.notify(self._visitor.text("chat.too_long"), type="warning")
             return
@@ -437,27 +448,31 @@ class Talk:
         if asked < 0:
             return
         if asked < len(messages) - 1:
-            await self._branch(asked + 1)
+            await self._open(await self._fork(asked + 1))
         await self._busily(self._answer())
 
-    async def _edit(self, at: int, text: str) -> None:
-        """Ask another question in the place of one, with the same files."""
+    async def _edit(self, at: int, text: str) -> Callable[[], Awaitable[None]]:
+        """Ask another question in the place of one, with the same files; returns what has it answered."""
         old = self._chat.log.messages[at]
         content: list[dict[str, Any]] = [{"type": "text", "text": text}]
         content += [part.to_dict() for part in old.content if part.type != "text"]  # pyright: ignore[reportArgumentType]
         attachments: list[Any] = [one.to_dict() for one in old.attachments or []]
-        await self._branch(at)
-        message = await self._post(content, attachments)
-        self._chat.log.put(message)
-        self._conversation.add(self._chat.shown(message, self._chat.marks().get(at)))
-        await self._busily(self._answer())
+        fork = await self._fork(at)
+        try:
+            await self._post(fork, content, attachments)
+        except openai.APIError:
+            # Nothing would lead back from a branch without a message of its own.
+            with suppress(openai.APIError):
+                await self._visitor.delete(f"/threads/{fork}")
+            raise
+        await self._open(fork)
+        return lambda: self._busily(self._answer())
 
-    async def _branch(self, at: int) -> None:
-        """Go on in a fork that has the first `at` messages."""
+    async def _fork(self, at: int) -> str:
+        """A thread that has the first `at` messages; returns its id."""
         owner = owner_of(self._chat.tree, self._chat.id, at)
         last = self._chat.log.messages[at - 1].id if at else ""
-        fork = await self._threads.fork(self._chat.thread, owner, at, last)
-        await self._open(fork["id"])
+        return (await self._threads.fork(self._chat.thread, owner, at, last))["id"]
 
     async def _copy(self) -> None:
         """Go on with somebody else's chat in a copy."""

@@ -35,11 +35,14 @@ class Feedback:
 
     async def load(self) -> None:
         """Show the next ones."""
-        first = self._last is None
-        page = await self._visitor.get(self._path, limit=_PAGE, after=self._last)
+        after = self._last
+        page = await self._visitor.get(self._path, limit=_PAGE, after=after)
+        if after != self._last:
+            # The button was pressed twice.
+            return
         self._last = page["last_id"] or None
         self._more.set_visibility(page["has_more"])
-        if first and not page["data"]:
+        if after is None and not page["data"]:
             self._hint.set_text(self._visitor.text("gpt_analytics.no_feedback"))
             self._csv.set_visibility(False)
             self._list.set_visibility(False)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import Request
 from nicegui import ui
 
-from ...elements.controls import heading, plain, primary
+from ...elements.controls import heading, once, plain, primary
 from ...elements.dialogs import dialog, working
 from ...visitor import Visitor
 from .common import STYLES, hint
@@ -45,16 +45,18 @@ def _by_form(visitor: Visitor) -> None:
     text = visitor.text
     name = ui.input(text("gpt_form.name")).props("outlined dense maxlength=80 autocomplete=off").classes("wide")
 
-    async def begin() -> None:
+    async def begin() -> object:
         written = (name.value or "").strip()
         name.error = None if written else text("gpt_form.name_needed")
-        if written:
-            with working(button):
-                made = await visitor.post("/gpts", {"name": written})
-            ui.navigate.to(_address(made["id"]))
+        if not written:
+            return False
+        with working(button):
+            made = await visitor.post("/gpts", {"name": written})
+        return ui.navigate.to(_address(made["id"]))
 
-    name.on("keydown.enter", begin)
-    button = plain(text("gpt_form.begin_form"), begin)
+    begin_once = once(begin)
+    name.on("keydown.enter", begin_once)
+    button = plain(text("gpt_form.begin_form"), begin_once)
 
 
 def _by_file(visitor: Visitor) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from ...elements.controls import heading, plain, primary
+from ...elements.controls import heading, once, plain, primary
 from ...elements.dialogs import copying, dialog, working
 from ...visitor import Visitor
 from .common import Around, hint
@@ -66,7 +66,7 @@ class Publish:
                         await self._do(news=news)
                     made.close()
 
-                button = primary(text("gpt_form.publish" if news else "frame.save"), done)
+                button = primary(text("gpt_form.publish" if news else "frame.save"), once(done))
 
     def _who(self, gpt: Mapping[str, Any], address: str) -> None:
         text = self._visitor.text

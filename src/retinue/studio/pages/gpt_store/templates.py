@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from nicegui import ui
 
-from ...elements.controls import heading, plain
+from ...elements.controls import heading, once, plain
 from ...elements.dialogs import working
 from ...visitor import Visitor
 from .common import Json, edit_address, head
@@ -52,7 +52,7 @@ class _Templates:
             if self._visitor.may_write:
                 button = plain(text("gpt_store.install"), icon="add")
                 button.props["aria-label"] = text("gpt_store.install_of", name=template["name"])
-                button.on_click(lambda: self._install(template, button))
+                button.on_click(once(lambda: self._install(template, button)))
 
     async def _install(self, template: Json, button: ui.button) -> None:
         text = self._visitor.text

@@ -160,6 +160,10 @@ class Create:
         """Say something, and let the builder change the draft; returns whether it was said."""
         if self._runs.busy:
             return False
+        with self._runs.held():
+            return await self._sent(text, files)
+
+    async def _sent(self, text: str, files: list[Chosen]) -> bool:
         said = False
         self._composer.busy(True)
         sending = {"id": _SENDING, "role": "user", "name": self._visitor.text("conversation.you")}

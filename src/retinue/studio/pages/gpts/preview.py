@@ -109,6 +109,10 @@ class Preview:
         if files and not self._tools:
             ui.notify(self._visitor.text("gpt_preview.no_reader"), type="warning", multi_line=True, timeout=10_000)
             return False
+        with self._runs.held():
+            return await self._sent(text, files)
+
+    async def _sent(self, text: str, files: list[Chosen]) -> bool:
         said = False
         self._composer.busy(True)
         sending = {"id": _SENDING, "role": "user", "name": self._visitor.text("conversation.you"), "parts": []}

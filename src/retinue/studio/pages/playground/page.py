@@ -13,7 +13,7 @@ import openai
 from fastapi import Request
 from nicegui import ui
 
-from ...elements.controls import heading, plain, symbol
+from ...elements.controls import heading, once, plain, symbol
 from ...elements.dialogs import question
 from ...elements.identifier import Identifier
 from ...frame import tell
@@ -62,7 +62,7 @@ def _begin(visitor: Visitor) -> None:
         if visitor.may_write:
             with ui.element("div").classes("starters"):
                 for key in _STARTERS:
-                    plain(text(key), partial(_start, visitor, key))
+                    plain(text(key), once(partial(_start, visitor, key)))
 
 
 async def _start(visitor: Visitor, key: str) -> None:
