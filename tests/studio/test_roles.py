@@ -144,6 +144,9 @@ def test_a_member_talks_with_a_protected_assistant_and_is_not_told_what_it_is_ma
     expect(settings.get_by_label("Instructions")).to_have_value("")
     expect(settings.get_by_label("Instructions")).to_be_disabled()
     expect(settings.get_by_role("switch", name="Protected")).to_be_disabled()
+    # Only administrators make connections.
+    expect(settings.get_by_role("heading", name="Connections")).to_be_visible()
+    expect(settings.get_by_role("button", name="Add connection")).to_have_count(0)
     settings.get_by_role("button", name="More", exact=True).click()
     expect(page.locator(".q-menu .q-item")).to_have_text(["New assistant"])
     page.keyboard.press("Escape")

@@ -63,6 +63,11 @@ class Visitor:
         """Whether the person is told what protected assistants are made of, and may change them."""
         return not {"admin", "assistants:admin"}.isdisjoint(self.me["scopes"])
 
+    @property
+    def administers_connections(self) -> bool:
+        """Whether the person may make, change and delete connections of the project."""
+        return not {"admin", "connections:admin"}.isdisjoint(self.me["scopes"])
+
     def own(self, name: str) -> str:
         """The name under which a tab of the browser keeps something of this person's, in this project.
 

@@ -11,7 +11,7 @@ from nicegui import events, ui
 from ...elements.controls import heading, plain
 from ...visitor import Visitor
 from .calls import try_call
-from .common import Around, administers_connections, hint, saver
+from .common import Around, hint, saver
 from .connect import change_auth, new_action
 from .draft import GptDraft
 from .profile import PAUSE
@@ -31,7 +31,7 @@ class Actions:
         heading(text("gpt_form.actions"), 2)
         hint(text("gpt_form.actions_hint"))
         self._list = ui.element("div").classes("stack")
-        if administers_connections(visitor):
+        if visitor.administers_connections:
             add = plain(text("gpt_form.add_action"), lambda: new_action(visitor, self._made), icon="add")
             add.classes("own-width")
         else:
@@ -62,7 +62,7 @@ class Actions:
             with ui.element("div").classes("gpt-connection-buttons"):
                 show = ui.button(text("gpt_form.operations"), color=None)
                 show.props("flat dense no-caps aria-expanded=false")
-                if administers_connections(self._visitor):
+                if self._visitor.administers_connections:
                     again = partial(change_auth, self._visitor, connection, self._changed)
                     ui.button(text("gpt_form.authentication"), on_click=again, color=None).props("flat dense no-caps")
             place = ui.element("div").classes("operations")

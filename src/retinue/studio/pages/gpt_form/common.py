@@ -62,11 +62,6 @@ async def name_files(visitor: Visitor, known: Around, files: set[str]) -> None:
         known.files |= await names_of(visitor, missing)
 
 
-def administers_connections(visitor: Visitor) -> bool:
-    """Whether the person may make connections of the project."""
-    return bool({"admin", "connections:admin"} & set(visitor.me["scopes"]))
-
-
 def saver(element: Any, save: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """What saves a field when its value changes; a value that is refused is told under the field.
 

@@ -181,7 +181,6 @@ class Builder:
         }
 
     def _offer(self) -> Offer:
-        scopes = set(self._visitor.me.get("scopes", ()))
         return Offer(
             self.definition,
             (self.gpt or {}).get("draft"),
@@ -189,7 +188,7 @@ class Builder:
             self._words,
             self._known(),
             list(self._connections.values()),
-            may_connect=bool({"admin", "connections:admin"} & scopes),
+            may_connect=self._visitor.administers_connections,
         )
 
     def _known(self) -> list[str]:

@@ -33,7 +33,7 @@ class Connections:
         heading(text("connections.title"), 2)
         self._list = ui.element("div").props("role=list").classes("files-list")
         self._list.props["aria-label"] = text("connections.title")
-        if visitor.may_write:
+        if visitor.administers_connections:
             plain(text("connections.add"), self._add, icon="add")
         self._show()
 
@@ -101,9 +101,10 @@ class Connections:
             ui.label(connection["url"]).classes("quiet mono")
             place = ui.element("div").classes("connection-tools")
             with closing(self._visitor, made):
-                if self._visitor.may_write:
-                    if connection["auth"]["type"] == "oauth" and connection["auth"]["flow"] == "authorization_code":
-                        self._offer_sign_in(connection)
+                auth = connection["auth"]
+                if self._visitor.may_write and (auth["type"], auth.get("flow")) == ("oauth", "authorization_code"):
+                    self._offer_sign_in(connection)
+                if self._visitor.administers_connections:
                     plain(text("connections.change"), lambda: self._change(connection, made.close), icon="edit")
                     plain(text("connections.delete"), lambda: self._delete(connection, made.close), icon="delete")
             with place, ui.row():
