@@ -28,6 +28,15 @@ def test_the_language_is_switched_and_kept(visit: Open) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Get started")
 
 
+def test_the_language_changes_nothing_else_of_the_address(visit: Open, studio: Studio) -> None:
+    page = visit("/logs?show=completions")
+    page.get_by_role("tab", name="Requests").click()
+    expect(page).to_have_url(f"{studio.url}/logs?show=requests")
+    page.get_by_role("link", name="中文").click()
+    expect(page.get_by_role("link", name="English")).to_be_visible()
+    expect(page).to_have_url(f"{studio.url}/logs?show=requests")
+
+
 def test_light_and_dark_are_switched_and_kept(visit: Open) -> None:
     page = visit("/start")
     body = page.locator("body")

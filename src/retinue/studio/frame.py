@@ -22,6 +22,12 @@ _YEAR = 365 * 86_400
 #: Seconds that making a page may take.
 _LONGEST = 30
 _SIGN_IN = "/sign-in"
+#: Leads to the page as it is, in the other language.
+_SPEAK = """(event) => {
+  const to = new URL(location);
+  to.searchParams.set("lang", "LANGUAGE");
+  event.currentTarget.href = to;
+}"""
 _THEMES = {"dark": True, "light": False}
 
 
@@ -145,9 +151,10 @@ def _surround(visitor: Visitor, pages: Sequence[Page], page: Page) -> ui.element
         ui.space()
         _choose_project(visitor)
         other = "en" if visitor.language == "zh" else "zh"
-        ui.link(visitor.text("frame.language"), f"?lang={other}").props(f"lang={other} hreflang={other}").classes(
-            "quiet"
-        )
+        language = ui.link(visitor.text("frame.language"), f"?lang={other}").classes("quiet")
+        language.props(f"lang={other} hreflang={other}")
+        # What else the address says by then stays.
+        language.on("click", js_handler=_SPEAK.replace("LANGUAGE", other))
         _theme_button(visitor)
         label = f"{visitor.text('frame.account')}: {visitor.me['user']['name']}"
         ui.button(icon="account_circle", on_click=lambda: ui.navigate.to("/account"), color=None).props(
