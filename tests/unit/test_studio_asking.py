@@ -15,9 +15,10 @@ from nicegui import Client, ui
 
 from retinue.studio.asking import each
 from retinue.studio.elements.turn import names_of
+from retinue.studio.pages.agents.asked import Asked
 from retinue.studio.pages.chat.choices import Choices
 from retinue.studio.pages.completions import kept
-from retinue.studio.pages.logs.lists import Completions
+from retinue.studio.pages.logs.lists import Completions, Runs
 from retinue.studio.pages.manage.limits import _Limits  # pyright: ignore[reportPrivateUsage]
 from retinue.studio.pages.manage.model_form import _Form  # pyright: ignore[reportPrivateUsage]
 from retinue.studio.visitor import Visitor
@@ -212,6 +213,48 @@ def test_a_model_keeps_its_weights_unless_others_are_chosen(
         body = form.body()
     assert body is not None
     assert body.get("weights") == sent
+
+
+async def test_a_tab_that_was_left_shows_its_list_nowhere() -> None:
+    asked, held = asyncio.Event(), asyncio.Event()
+
+    async def get(path: str, **_: Any) -> Any:
+        asked.set()
+        await held.wait()
+        return {"data": [], "first_id": None, "last_id": None, "has_more": False}
+
+    async def show(place: ui.element) -> None:
+        with place:
+            await Runs(visitor(get)).build()
+
+    with Client(ui.page("/logs")) as page:
+        place = ui.element()
+        late = asyncio.create_task(show(place))
+        await asked.wait()
+        place.delete()
+        before = dict(page.elements)
+        held.set()
+        await late
+    assert page.elements == before
+
+
+def test_the_card_of_an_agent_whose_limit_is_reached_knows_its_limits() -> None:
+    none = {"cycles": None, "seconds": None, "tokens": None, "cost": None}
+    agent: dict[str, Any] = {
+        "status": "incomplete",
+        "incomplete_details": {"reason": "max_cycles"},
+        "cycles": 3,
+        "required_action": None,
+        "last_error": None,
+        "result": None,
+    }
+    with Client(ui.page("/agents/one")) as page:
+        asked = Asked(visitor(nothing, may_write=True), cast(Any, None), cast(Any, None))
+        values: list[Any] = []
+        for most in (1, 3):
+            asked.show({**agent, "limits": {**none, "cycles": most}})
+            values += [one.value for one in page.elements.values() if isinstance(one, ui.number)]
+    assert values == [2, 6]
 
 
 class _Chosen(_Limits):

@@ -46,7 +46,7 @@ class Asked:
         shown = (
             agent["status"],
             action and action["cycle_id"],
-            agent["incomplete_details"],
+            agent["incomplete_details"] and (agent["incomplete_details"], agent["limits"]),
             agent["last_error"],
             agent["result"],
         )

@@ -28,7 +28,8 @@ async def _build(visitor: Visitor, request: Request) -> None:
     async def fill(name: str) -> None:
         content.clear()
         content.props["aria-label"] = visitor.text(f"logs.{name}")
-        with content:
+        # What comes late of another tab finds its place gone.
+        with content, ui.element("div"):
             await _LISTS[name](visitor).build()
 
     async def change(event: ValueChangeEventArguments[Any]) -> None:

@@ -60,7 +60,7 @@ class LogList:
         self._asked += 1
         asked = self._asked
         page = await self._page()
-        if asked != self._asked:
+        if asked != self._asked or self._place.is_deleted:
             return
         self._after, self._newest = page["last_id"], page["first_id"]
         self._place.clear()
@@ -101,6 +101,8 @@ class Runs(LogList):
         assistants, models = await asyncio.gather(
             self._visitor.get("/assistants", limit=100, order="desc"), self._visitor.get("/models")
         )
+        if ui.context.slot.parent.is_deleted:
+            return
         self._names = {one["id"]: one["name"] or one["id"] for one in assistants["data"]}
         names = sorted(one["id"] for one in models["data"] if "chat" in one["retinue"]["capabilities"])
         text = self._visitor.text
