@@ -14,9 +14,12 @@ import pytest
 from nicegui import Client, ui
 
 from retinue.studio.asking import each
+from retinue.studio.elements.conversation import ask_older
 from retinue.studio.elements.turn import names_of
 from retinue.studio.pages.agents.asked import Asked
 from retinue.studio.pages.chat.choices import Choices
+from retinue.studio.pages.chat.side import Side
+from retinue.studio.pages.chat.threads import Threads
 from retinue.studio.pages.completions import kept
 from retinue.studio.pages.logs.lists import Completions, Runs
 from retinue.studio.pages.manage.limits import _Limits  # pyright: ignore[reportPrivateUsage]
@@ -215,6 +218,47 @@ def test_a_model_keeps_its_weights_unless_others_are_chosen(
     assert body.get("weights") == sent
 
 
+async def test_older_ones_can_be_asked_for_again_where_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def older() -> None:
+        raise refusal(openai.InternalServerError, 500)
+
+    with Client(ui.page("/chat")):
+        element = ui.element()
+    told: list[str] = []
+    monkeypatch.setattr(element, "run_method", told.append)
+    with pytest.raises(openai.InternalServerError):
+        await ask_older(element, older)
+    assert told == ["askedInVain"]
+    await ask_older(element, lambda: None)
+    assert told == ["askedInVain"]
+
+
+async def test_a_search_for_chats_shows_what_was_typed_last() -> None:
+    asked: dict[str, asyncio.Future[Any]] = {}
+    both = asyncio.Event()
+
+    async def get(path: str, **query: Any) -> Any:
+        asked[query["query"]] = asyncio.get_running_loop().create_future()
+        if len(asked) == 2:
+            both.set()
+        return await asked[query["query"]]
+
+    def page(title: str) -> Any:
+        thread = {"id": title, "created_at": 1, "metadata": {"title": title}}
+        return {"data": [thread], "last_id": title, "has_more": False}
+
+    me = {"user": {"id": "ada"}}
+    ada = visitor(get, me=me)
+    side = _Chats(ada, Threads(ada), cast(Any, None))
+    older, newer = (asyncio.create_task(side.load(words)) for words in ("old", "new"))
+    await both.wait()
+    asked["new"].set_result(page("new"))
+    await newer
+    asked["old"].set_result(page("old"))
+    await older
+    assert side.ids == ["new"]
+
+
 async def test_a_tab_that_was_left_shows_its_list_nowhere() -> None:
     asked, held = asyncio.Event(), asyncio.Event()
 
@@ -255,6 +299,14 @@ def test_the_card_of_an_agent_whose_limit_is_reached_knows_its_limits() -> None:
             asked.show({**agent, "limits": {**none, "cycles": most}})
             values += [one.value for one in page.elements.values() if isinstance(one, ui.number)]
     assert values == [2, 6]
+
+
+class _Chats(Side):
+    """What the list has can be seen."""
+
+    @property
+    def ids(self) -> list[str]:
+        return [one["id"] for one in self._found]
 
 
 class _Chosen(_Limits):

@@ -103,6 +103,9 @@ export default {
         this.asking = false;
       });
     },
+    askedInVain() {
+      this.asking = false;
+    },
     askOlder() {
       if (this.asking) return;
       this.asking = true;

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import openai
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
@@ -72,7 +75,7 @@ class Conversation(ui.element, component="conversation.js"):
         if on_cite:
             self.on("cite", lambda event: _cite(on_cite, event))
         if on_older:
-            self.on("older", lambda: on_older())
+            self.on("older", partial(ask_older, self, on_older))
 
     def show(self, messages: Sequence[Mapping[str, Any]], *, more: bool = False) -> None:
         """Show these messages instead of all others; `more`: whether there are older ones."""
@@ -126,3 +129,13 @@ class Conversation(ui.element, component="conversation.js"):
 
 def _cite(told: Callable[[str, int], Any], event: GenericEventArguments) -> Any:
     return told(event.args["id"], int(event.args["number"]))
+
+
+async def ask_older(element: ui.element, ask: Callable[[], Any]) -> None:
+    """Have older ones put into an element, as it was told how; where that fails, they can be asked for again."""
+    try:
+        if inspect.isawaitable(answer := ask()):
+            await answer
+    except openai.APIError:
+        element.run_method("askedInVain")
+        raise

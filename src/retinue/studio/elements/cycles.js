@@ -63,6 +63,9 @@ export default {
     say(empty) {
       this.empty = empty;
     },
+    askedInVain() {
+      this.asking = false;
+    },
     askOlder() {
       this.asking = true;
       this.$emit("older");

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nicegui import ui
 
 from ..visitor import Visitor
+from .conversation import ask_older
 
 _LABELS = ("failed", "truncated", "feedback", "repaired", "older", "loading", "lines")
 
@@ -46,7 +48,7 @@ class Cycles(ui.element, component="cycles.js"):
         labels = {key: visitor.text(f"agents.cycle_{key}", **_AS_IT_IS.get(key, {})) for key in _LABELS}
         labels |= {"copy": visitor.text("frame.copy"), "copied": visitor.text("frame.copied"), "source": ""}
         self._props.update({"initial": list(cycles), "initialMore": more, "labels": labels, "saying": empty})
-        self.on("older", lambda: on_older())
+        self.on("older", partial(ask_older, self, on_older))
         self.on("file", lambda event: on_file(str(event.args)))
 
     def put(self, cycles: Sequence[Mapping[str, Any]]) -> None:

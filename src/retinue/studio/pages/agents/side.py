@@ -21,6 +21,7 @@ class Side:
         self._visitor, self._path = visitor, api_path(agent["id"])
         self._shown: object = None
         self._children: list[Json] = []
+        self._failed = False
         with ui.element("aside").classes("agent-side"):
             self._taken = ui.element("div").classes("agent-taken")
             self._goals = ui.element("div")
@@ -32,13 +33,16 @@ class Side:
 
     async def load(self) -> None:
         """Ask for those that it has started. Raises `openai.APIError`."""
+        # Where that fails, once is enough to be told.
+        self._failed = True
         children: list[Json] = (await self._visitor.get(f"{self._path}/agents"))["data"]
+        self._failed = False
         if children != self._children and not self._list.is_deleted:
             self._children = children
             self._tell_children()
 
     async def _look(self) -> None:
-        if any(one["status"] in AT_WORK for one in self._children):
+        if not self._failed and any(one["status"] in AT_WORK for one in self._children):
             await self.load()
 
     def show(self, agent: Json) -> None:

@@ -31,14 +31,21 @@ class Side:
         self._visitor, self._threads, self._on_change = visitor, threads, on_change
         self._found: list[dict[str, Any]] = []
         self._query, self._after, self._current = "", "", ""
+        #: How often the list was asked for anew: what was asked for before that is not shown any more.
+        self._asked = 0
         #: Whether the chats that were put away are shown, instead of all others.
         self._archived = False
 
     async def load(self, query: str = "") -> None:
         """Ask for the first page, of all chats or of those with these words. Raises `openai.APIError`."""
+        self._asked += 1
+        asked = self._asked
+        self._query, self._after = query, ""
         pinned = _none() if query or self._archived else self._threads.pinned()
         page, first = await asyncio.gather(self._threads.list(query, archived=self._archived), pinned)
-        self._query, self._after = query, page["last_id"] if page["has_more"] else ""
+        if asked != self._asked:
+            return
+        self._after = page["last_id"] if page["has_more"] else ""
         ids = {one["id"] for one in page["data"]}
         self._found = [*page["data"], *(one for one in first if one["id"] not in ids)]
 
@@ -121,7 +128,12 @@ class Side:
         self._show()
 
     async def _more(self) -> None:
+        if not self._after:
+            return
+        asked = self._asked
         page = await self._threads.list(self._query, self._after, archived=self._archived)
+        if asked != self._asked:
+            return
         ids = {one["id"] for one in self._found}
         self._found += [one for one in page["data"] if one["id"] not in ids]
         self._after = page["last_id"] if page["has_more"] else ""

@@ -99,6 +99,9 @@ class _Store:
         async def more() -> None:
             with working(button):
                 page = await self._visitor.get("/gpts", limit=_PAGE, after=last, **wanted)
+            if button.is_deleted:
+                # Something else is sought by now.
+                return
             button.delete()
             with place:
                 cards(self._visitor, page["data"], self._visitor.text("gpt_store.all"))

@@ -28,7 +28,10 @@ class _Templates:
 
     async def show(self) -> None:
         """Show those in the chosen language."""
-        found = await self._visitor.get("/gpts/templates", language=self._language.value)
+        language = self._language.value
+        found = await self._visitor.get("/gpts/templates", language=language)
+        if language != self._language.value:
+            return
         self._list.clear()
         with self._list:
             for template in found["data"]:

@@ -66,10 +66,16 @@ class _Log:
             self._older = plain(text("audit.older"), self._more)
         self._older.set_visibility(False)
         self._last = ""
+        #: How often the list was asked for anew, and with what: the fields may be filled with something else by now.
+        self._asked = 0
+        self._query: dict[str, Any] = {}
 
     async def show(self) -> None:
         """Show the newest entries that fit."""
-        found = await self._ask("")
+        self._asked += 1
+        self._query = self._chosen()
+        if (found := await self._ask("")) is None:
+            return
         text = self._visitor.text
         self._list.clear()
         with self._list:
@@ -82,20 +88,28 @@ class _Log:
 
     async def _more(self) -> None:
         with working(self._older):
-            self._add(await self._ask(self._last))
+            if found := await self._ask(self._last):
+                self._add(found)
 
-    async def _ask(self, after: str) -> list[Json]:
+    def _chosen(self) -> dict[str, Any]:
+        """What the fields say."""
         who = written(self._who)
-        query: dict[str, Any] = {
+        return {
             "event_types[]": self._type.value or None,
             "project_ids[]": self._project.value or None,
             "actor_emails[]" if "@" in who else "actor_ids[]": who or None,
             "resource_ids[]": written(self._resource) or None,
             "effective_at[gte]": _day(self._from.value),
             "effective_at[lt]": _day(self._until.value, 1),
-            "after": after or None,
         }
+
+    async def _ask(self, after: str) -> list[Json] | None:
+        """A page of entries that fit; None where the list was asked for anew meanwhile."""
+        asked = self._asked
+        query = {**self._query, "after": after or None}
         answer = await self._visitor.get(f"{ORGANIZATION}/audit_logs", limit=_AT_ONCE, **query)
+        if asked != self._asked or (after and after != self._last):
+            return None
         self._last = answer["last_id"]
         self._older.set_visibility(answer["has_more"])
         return answer["data"]

@@ -33,6 +33,8 @@ class Erasing:
 
     async def show(self) -> None:
         """Show what is there now, and go on looking while something is under way."""
+        # Where that fails, once is enough to be told.
+        self._timer.active = False
         found: list[Json] = (await self._visitor.get(f"{ORGANIZATION}/erasures", limit=_SHOWN))["data"]
         self._timer.active = any(one["status"] == "in_progress" for one in found)
         text = self._visitor.text

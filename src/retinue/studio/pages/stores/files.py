@@ -40,6 +40,8 @@ class StoreFiles:
         self._names: dict[str, FileObject] = {}
         self._stages: dict[str, str] = {}
         self._looking = False
+        #: How often the list was asked for anew: what was asked for before that is not shown any more.
+        self._asked = 0
         text = visitor.text
         changes = visitor.may_write and store.status != "expired"
         if changes:
@@ -84,6 +86,8 @@ class StoreFiles:
 
     async def load(self) -> None:
         """Ask for the files and their names."""
+        self._asked += 1
+        asked = self._asked
         found: dict[str, VectorStoreFile] = {}
         more = False
         async for file in self._visitor.client.vector_stores.files.list(self._store, limit=PAGE):
@@ -93,6 +97,8 @@ class StoreFiles:
         if found.keys() - self._names.keys():
             page = await self._visitor.client.files.list(limit=MOST_FILES)
             self._names = {one.id: one for one in page.data}
+        if asked != self._asked:
+            return
         self._files = found
         self._note.set_text(self._visitor.text("stores.newest", most=_MOST) if more else "")
         await self._ask_stages()
@@ -142,8 +148,11 @@ class StoreFiles:
             return
         self._looking = True
         try:
+            asked = self._asked
             waiting = [one.id for one in self._files.values() if one.status == "in_progress"][:_MOST_WATCHED]
             found = await asyncio.gather(*map(self._retrieved, waiting))
+            if asked != self._asked:
+                return
             for identifier, file in zip(waiting, found, strict=True):
                 if file is None:
                     self._files.pop(identifier, None)
@@ -152,6 +161,10 @@ class StoreFiles:
             await self._ask_stages()
             await self._tell_store()
             self._show()
+        except openai.APIError:
+            # Once is enough to be told.
+            self._timer.deactivate()
+            raise
         finally:
             self._looking = False
 
