@@ -155,6 +155,17 @@ def test_an_answer_is_stopped_and_the_model_learns_it(visit: Open, studio: Studi
     assert studio.upstream.disconnects > before
 
 
+def test_where_all_begins_anew_nothing_is_said_of_what_was_stopped(visit: Open, studio: Studio) -> None:
+    page = visit(PATH)
+    studio.upstream.script(Reply(text="It goes on and", hang=True))
+    ask(page, "Tell me everything")
+    expect(answers(page)).to_contain_text("It goes on and")
+    page.get_by_role("button", name="New", exact=True).click()
+    expect(page.get_by_role("button", name="Run")).to_be_visible()
+    expect(answers(page)).to_contain_text("The answer will stand here.")
+    expect(answers(page).get_by_role("alert")).to_be_hidden()
+
+
 def test_several_choices_each_stand_apart(visit: Open, studio: Studio) -> None:
     page = visit(PATH)
     page.get_by_role("button", name=re.compile("Output")).click()

@@ -12,11 +12,13 @@ import httpx2
 import openai
 import pytest
 from nicegui import Client, ui
+from openai.types.beta import Assistant
 
 from retinue.studio.asking import each
 from retinue.studio.elements.conversation import ask_older
 from retinue.studio.elements.turn import names_of
 from retinue.studio.pages.agents.asked import Asked
+from retinue.studio.pages.chat import choices as choosing
 from retinue.studio.pages.chat.choices import Choices
 from retinue.studio.pages.chat.side import Side
 from retinue.studio.pages.chat.threads import Threads
@@ -102,6 +104,33 @@ async def test_a_gpt_that_cannot_be_asked_for_is_not_taken_for_one_that_is_gone(
     else:
         await choices.learn(["asst_gpt_1"])
         assert choices.of("asst_gpt_1") == ""
+
+
+async def test_an_assistant_that_is_not_among_the_newest_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "_MOST", 1)
+    known = {
+        id: Assistant.model_construct(id=id, name=id, model="m", tools=[], metadata={}) for id in ("asst_1", "asst_2")
+    }
+
+    async def get(path: str, **_: Any) -> Any:
+        return {"data": []}
+
+    async def listed(**_: Any) -> Any:
+        for one in known.values():
+            yield one
+
+    async def retrieve(id: str) -> Any:
+        if id in known:
+            return known[id]
+        raise refusal(openai.NotFoundError, 404)
+
+    assistants = SimpleNamespace(list=listed, retrieve=retrieve)
+    choices = Choices(visitor(get, client=SimpleNamespace(beta=SimpleNamespace(assistants=assistants))))
+    await choices.load()
+    assert choices.of("asst_2") == ""
+    assert await choices.default("assistant:asst_2") == "assistant:asst_2"
+    await choices.learn(["asst_2", "asst_3"])
+    assert (choices.of("asst_2"), choices.of("asst_3")) == ("assistant:asst_2", "")
 
 
 @pytest.fixture

@@ -11,13 +11,8 @@ from nicegui import events, ui
 from ..frame import attribute
 from ..visitor import Visitor
 from .attaching import Arriving, Chosen, taking_files
+from .controls import on_enter
 
-#: Enter sends, Shift+Enter begins a line; what an input method is still composing is left alone.
-_ON_ENTER = """(event) => {
-  if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-  event.preventDefault();
-  emit(event.target.value);
-}"""
 #: What was written and not sent, which the tab keeps under `DRAFT`.
 _KEPT = "retinue-draft"
 _TELL = f"const text = sessionStorage.getItem(DRAFT); if (text) emitEvent('{_KEPT}', text)"
@@ -68,7 +63,8 @@ class Composer:
                 self._field = ui.textarea(placeholder=visitor.text("conversation.write"))
                 self._field.props("autogrow borderless rows=1 input-class=composer-input maxlength=1000000")
                 self._field.props(f'aria-label="{attribute(visitor.text("conversation.write"))}"').classes("grow")
-                self._field.on("keydown", self._enter, js_handler=_ON_ENTER)
+                # Shift+Enter begins a line.
+                on_enter(self._field, self._enter)
                 if keep:
                     self._field.on("update:model-value", js_handler=self._of_draft(_KEEP))
                     ui.on(_KEPT, self._remember)

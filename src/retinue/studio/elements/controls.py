@@ -46,6 +46,19 @@ def once(do: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
     return guarded
 
 
+#: What an input method is still composing is left alone; Shift+Enter is not Enter.
+_ON_ENTER = """(event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  emit(event.target.value);
+}"""
+
+
+def on_enter(field: ui.element, do: Callable[..., Any]) -> None:
+    """Do something, which may take an event with what stands there, where Enter is pressed in a field."""
+    field.on("keydown", do, js_handler=_ON_ENTER)
+
+
 def focus(element: ui.element) -> None:
     """Put the keyboard's focus on a button."""
     element.client.run_javascript(f"getHtmlElement({element.id})?.focus()")

@@ -60,8 +60,10 @@ class Choices:
         self._assistants: dict[str, Assistant] = {}
         self._for_models: dict[str, str] = {}
         self._models: dict[str, Mapping[str, Any]] = {}
-        #: From ids of assistants of GPTs' versions to the GPTs' keys.
+        #: From ids of assistants of GPTs' versions, and of those that were asked for one by one, to keys.
         self._versions: dict[str, str] = {}
+        #: Whether there are assistants that are not listed.
+        self._has_older = False
         self.all: dict[str, Choice] = {}
 
     async def load(self) -> None:
@@ -77,6 +79,7 @@ class Choices:
             elif BUILDER_KEY not in (one.metadata or {}):
                 self._assistants[one.id] = one
             if len(self._assistants) + len(self._for_models) >= _MOST:
+                self._has_older = True
                 break
 
     async def _load_models(self) -> None:
@@ -119,8 +122,25 @@ class Choices:
         return self._versions[name]
 
     async def learn(self, assistants: Iterable[str | None]) -> None:
-        """Find out which GPTs these assistants are, so that `of` knows."""
-        await each(self.find_gpt, {one for one in assistants if one and one.startswith(GPT_ASSISTANTS)})
+        """Find out which GPTs these assistants are, and which are not among the newest, so that `of` knows."""
+        named = {one for one in assistants if one}
+        gpts = {one for one in named if one.startswith(GPT_ASSISTANTS)}
+        older = named - gpts if self._has_older else ()
+        await asyncio.gather(each(self.find_gpt, gpts), each(self._find_older, older))
+
+    async def _find_older(self, assistant: str) -> None:
+        """Ask for an assistant that is not among the newest. Raises `openai.APIError`."""
+        if not assistant.startswith("asst_") or assistant in self._versions or self.of(assistant):
+            return
+        try:
+            one = await self._visitor.client.beta.assistants.retrieve(quote(assistant, safe=""))
+        except (openai.NotFoundError, openai.PermissionDeniedError):
+            self._versions[assistant] = ""
+            return
+        model, choice = (one.metadata or {}).get(MODEL_KEY), self._of_assistant(one)
+        self._versions[assistant] = f"model:{model}" if model else choice.key
+        if not model:
+            self._assistants[one.id], self.all[choice.key] = one, choice
 
     def _of_assistant(self, one: Assistant) -> Choice:
         name = one.name or self._visitor.text("chat.unnamed", id=one.id[-6:])
@@ -140,6 +160,7 @@ class Choices:
         """The key of the one to begin with: `wanted` if there is that one, else what the default model leads to."""
         if wanted.startswith("gpt:"):
             wanted = await self.find_gpt(wanted.removeprefix("gpt:")) or wanted
+        await self.learn([wanted.removeprefix("assistant:")] if wanted.startswith("assistant:") else ())
         if wanted in self.all:
             return wanted
         try:

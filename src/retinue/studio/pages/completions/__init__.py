@@ -56,7 +56,8 @@ class _Playground:
         self._visitor, self._models, self._usual, self._base_url = visitor, models, usual, base_url
         self._prices = costs
         self._panes: list[Pane] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        #: What is being asked, by the panes that show it.
+        self._tasks: dict[Pane, asyncio.Task[None]] = {}
         self._restoring = True
         text = visitor.text
         with ui.element("div").classes("split completions") as split:
@@ -74,7 +75,6 @@ class _Playground:
                 self._parameters = Parameters(visitor, self._changed)
         self._later = _Later(_REST, self._rest)
         self._begin()
-        self._restoring = False
         self._client = ui.context.client
         ui.timer(0, self._restore, once=True)
         self._client.on_delete(self._stop)
@@ -153,6 +153,8 @@ class _Playground:
 
     def _remove_pane(self, pane: Pane) -> None:
         self._panes.remove(pane)
+        if task := self._tasks.get(pane):
+            task.cancel()
         pane.element.delete()
         self._arranged()
 
@@ -174,7 +176,7 @@ class _Playground:
         return body(model, self._messages.items, self._parameters.values)
 
     async def _send(self) -> None:
-        if any(not task.done() for task in self._tasks) or not self._visitor.may_write:
+        if any(not task.done() for task in self._tasks.values()) or not self._visitor.may_write:
             return
         try:
             bodies = [self._body(pane.model) for pane in self._panes]
@@ -182,10 +184,10 @@ class _Playground:
             ui.notify(self._visitor.text(error.key, **error.values), type="warning")
             return
         self._busy(True)
-        self._tasks = [
-            background_tasks.create(self._ask(pane, one)) for pane, one in zip(self._panes, bodies, strict=True)
-        ]
-        await asyncio.wait(self._tasks)
+        self._tasks = {
+            pane: background_tasks.create(self._ask(pane, one)) for pane, one in zip(self._panes, bodies, strict=True)
+        }
+        await asyncio.wait(self._tasks.values())
         if not self._grid.is_deleted:
             self._busy(False)
 
@@ -199,7 +201,7 @@ class _Playground:
         focus(self._stop_button if busy else self._run)
 
     def _stop(self) -> None:
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
 
     async def _show_code(self) -> None:
@@ -284,22 +286,24 @@ class _Playground:
 
     async def _restore(self) -> None:
         """Show what the tab remembers."""
-        state = await remembered(self._visitor)
-        if state is None:
-            return
-        self._restoring = True
+        # What changes before that is read must not take its place.
         try:
-            for pane in [*self._panes]:
-                self._remove_pane(pane)
-            for model in state["models"]:
-                self._add_pane(model)
-            self._messages.show(state["messages"])
-            self._parameters.show(state["parameters"])
-            for pane, kept in zip(self._panes, state["answers"], strict=False):
-                pane.restore(kept)
+            if (state := await remembered(self._visitor)) is not None:
+                self._show(state)
         finally:
             self._restoring = False
-        self._changed()
+        if state is not None or any(one.get("content") for one in self._messages.items):
+            self._changed()
+
+    def _show(self, state: Mapping[str, Any]) -> None:
+        for pane in [*self._panes]:
+            self._remove_pane(pane)
+        for model in state["models"]:
+            self._add_pane(model)
+        self._messages.show(state["messages"])
+        self._parameters.show(state["parameters"])
+        for pane, kept in zip(self._panes, state["answers"], strict=False):
+            pane.restore(kept)
 
 
 class _Later:

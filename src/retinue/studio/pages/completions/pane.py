@@ -53,6 +53,8 @@ class Pane:
         self._visitor, self._on_change, self._on_use = visitor, on_change, on_use
         self.model, self._prices = model, prices
         self.choices: list[Choice] = []
+        #: How often the pane was cleared: what was asked for before that is not shown any more.
+        self._cleared = 0
         self._answers: list[Answer] = []
         #: What is said below the answers: numbers, or why there is none.
         self.numbers = self.error = ""
@@ -102,6 +104,7 @@ class Pane:
 
     def clear(self) -> None:
         """Show no answer."""
+        self._cleared += 1
         self._box.clear()
         self.choices, self._answers, self.numbers, self.error = [], [], "", ""
         self._show_end()
@@ -124,6 +127,7 @@ class Pane:
         Whatever goes wrong is said in the pane, so that others go on. Cancelling stops the model.
         """
         self.clear()
+        cleared, failed = self._cleared, ""
         with self._box:
             waiting = Answer(self._visitor, busy=True)
         self._hint.set_visibility(False)
@@ -140,21 +144,24 @@ class Pane:
             )
             async with stream:
                 async for chunk in stream:
+                    if cleared != self._cleared:
+                        break
                     usage, served = chunk.usage or usage, chunk.model or served
                     for one in chunk.choices:
                         self._take(one, clock)
                     if clock.first is not None and not waiting.is_deleted:
                         waiting.delete()
         except asyncio.CancelledError:
-            self.error = self._visitor.text("completions.stopped")
+            failed = self._visitor.text("completions.stopped")
         except openai.APIStatusError as error:
-            self.error = message_of(error)
+            failed = message_of(error)
         except openai.APIError as error:
             # In the middle of a stream, the client raises this with what the event says.
             said = self._visitor.text("errors.no_answer")
-            self.error = said if isinstance(error, openai.APIConnectionError) else error.message
+            failed = said if isinstance(error, openai.APIConnectionError) else error.message
         finally:
-            if not self.element.is_deleted:
+            if cleared == self._cleared and not self.element.is_deleted:
+                self.error = failed
                 if not waiting.is_deleted:
                     waiting.delete()
                 self.numbers = self._measured(clock, usage, served)

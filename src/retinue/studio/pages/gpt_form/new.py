@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import Request
 from nicegui import ui
 
-from ...elements.controls import heading, once, plain, primary
+from ...elements.controls import heading, on_enter, once, plain, primary
 from ...elements.dialogs import dialog, working
 from ...visitor import Visitor
 from .common import STYLES, hint
@@ -55,7 +55,7 @@ def _by_form(visitor: Visitor) -> None:
         return ui.navigate.to(_address(made["id"]))
 
     begin_once = once(begin)
-    name.on("keydown.enter", begin_once)
+    on_enter(name, begin_once)
     button = plain(text("gpt_form.begin_form"), begin_once)
 
 

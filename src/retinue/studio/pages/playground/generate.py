@@ -44,6 +44,8 @@ class Wish:
         self._visitor, self._model, self._kind = visitor, model, kind
         self._now, self._on_written = now, on_written
         self._task: asyncio.Task[dict[str, Any]] | None = None
+        # A tab that is closed hides no dialog.
+        ui.context.client.on_delete(self.stop)
         text = visitor.text
         self.field = ui.textarea(text(words[0])).classes("wide")
         self.field.props(f"outlined dense autogrow maxlength={LONGEST_WISH}")

@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from ...elements.attributes import scalar
-from ...elements.controls import heading, plain, primary, symbol
+from ...elements.controls import heading, on_enter, plain, primary, symbol
 from ...elements.passages import Passages
 from ...visitor import Visitor
 
@@ -54,7 +54,7 @@ class StoreSearch:
         ui.label(text("stores.search_hint")).classes("quiet")
         with ui.element("div").classes("tools"):
             self._query = ui.input(text("stores.query")).classes("wide").props("outlined dense maxlength=4096")
-            self._query.on("keydown.enter", self._search)
+            on_enter(self._query, self._search)
             self._button = primary(text("stores.search"), self._search, icon="search")
         with ui.expansion(text("stores.options")).classes("wide"):
             self._make_options()
