@@ -44,8 +44,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no chromium on the PATH: apt-get install chromium"))
 
 
-#: A busy machine is no reason to fail.
-expect.set_options(timeout=15_000)
+#: Milliseconds that a page has for anything: a busy machine is no reason to fail.
+PATIENCE = 40_000
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
@@ -127,7 +128,7 @@ def begun(postgres: str, folder: Path, database: str, **settings: Any) -> Genera
             yield Studio(url, conninfo, upstream, api), link
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
         assert "Traceback" not in (folder / "log").read_text("utf-8"), (folder / "log").read_text("utf-8")[-5000:]
 
 
@@ -211,6 +212,11 @@ def obstacles(page: Page, part: str | None = None, *, minor: bool = False) -> li
     ]
 
 
+def answered(page: Page) -> None:
+    """Wait until an answer has come whole: before that, pages take nothing new."""
+    expect(page.get_by_role("button", name=re.compile("^(Send|发送)$"))).to_be_visible()
+
+
 @pytest.fixture
 def visit(studio: Studio, chromium: Browser) -> Iterator[Open]:
     """Opens pages as Ada; in the end nothing has gone wrong in the browser, and nothing was asked of others."""
@@ -235,7 +241,7 @@ def visit(studio: Studio, chromium: Browser) -> Iterator[Open]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE)
 
         def said(message: ConsoleMessage) -> None:
             refused = fails and message.text.startswith("Failed to load resource")

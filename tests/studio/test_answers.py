@@ -12,12 +12,11 @@ from playwright.sync_api import Page, expect
 
 from tests.scripted import Call, Reply
 
-from .conftest import DESKTOP, PHONE, Open, Studio, obstacles
+from .conftest import DESKTOP, PHONE, Open, Studio, answered, obstacles
 from .test_assistant_settings import made, opened
 from .test_chat import unique
 from .test_runs import address, asked
 
-pytestmark = pytest.mark.timeout(180)
 #: Pastes files into what has the focus, as the browser does: a table, and a picture that it draws.
 _PASTE = """async () => {
   const canvas = document.createElement('canvas');
@@ -76,6 +75,7 @@ def test_code_is_copied(visit: Open, studio: Studio, place: str, language: str) 
     field.press("Enter")
     answer = page.get_by_role("article").last
     expect(answer).to_contain_text("That is all.")
+    answered(page)
     answer.get_by_role("button", name="复制" if language == "zh" else "Copy", exact=True).first.click()
     expect(answer.get_by_role("button", name="已复制" if language == "zh" else "Copied", exact=True)).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()").strip() == code.strip()

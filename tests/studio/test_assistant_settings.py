@@ -14,7 +14,7 @@ from tests.scripted import Reply
 from .conftest import PHONE, Open, Studio, enter, obstacles
 from .test_agents import until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SHOP = {
     "openapi": "3.1.0",
     "info": {"title": "Bookshop", "version": "1"},
@@ -36,7 +36,6 @@ def made(studio: Studio, **fields: Any) -> str:
 def opened(visit: Open, assistant: str, **options: Any) -> Page:
     """The Playground, once it is there."""
     page = visit(f"/playground/{assistant}", **options)
-    page.set_default_timeout(40_000)
     page.locator(".threads [role=list] button, .threads .none:not(:empty)").first.wait_for(state="attached")
     return page
 

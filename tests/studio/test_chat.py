@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.scripted import Call, Reply
 
-from .conftest import DESKTOP, PHONE, Open, Studio, dialog_on, enter, obstacles, sign_up
+from .conftest import DESKTOP, PHONE, Open, Studio, answered, dialog_on, enter, obstacles, sign_up
 
 ANSWER = """**重点：**一句话。
 
@@ -184,6 +184,7 @@ def test_an_earlier_question_is_edited_in_a_branch_and_there_is_a_way_back(visit
     expect(page.get_by_role("group", name="Branches")).to_have_text(re.compile("2 / 2"))
     expect(page.get_by_text(second)).to_have_count(0)
     expect(page.get_by_role("article").first).to_contain_text(first)
+    answered(page)
     page.get_by_role("button", name="Previous branch").click()
     expect(page.get_by_role("article").nth(3)).to_contain_text(second)
     expect(page.get_by_role("group", name="Branches")).to_have_text(re.compile("1 / 2"))
@@ -221,6 +222,7 @@ def test_the_first_question_can_be_edited_too(visit: Open) -> None:
     dialog_on(page).get_by_label("Question").fill(other)
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.get_by_role("article").nth(1)).to_contain_text(other)
+    answered(page)
     page.get_by_role("button", name="Previous branch").click()
     expect(page.get_by_role("article").nth(1)).to_contain_text(first)
 
@@ -380,7 +382,7 @@ def test_a_chat_can_be_used_by_everybody(
 ) -> None:
     studio.upstream.script(Reply(text=ANSWER), Reply(text=ANSWER))
     page = visit("/")
-    say(page, unique("Everybody"))
+    ask(page, unique("Everybody"), "一句话")
     page.get_by_role("button", name="Answer again").click()
     expect(page.get_by_role("group", name="Branches")).to_be_visible()
     page = visit(f"/chat/{thread_of(page)}", language=language, theme=theme, size=size)

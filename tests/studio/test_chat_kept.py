@@ -14,7 +14,7 @@ from tests.scripted import Reply
 from .conftest import DESKTOP, PHONE, Open, Studio, enter, obstacles
 from .test_chat import ask, history, say, thread_of, unique
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(autouse=True)

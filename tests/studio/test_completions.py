@@ -243,6 +243,7 @@ def test_pictures_and_files_go_with_a_message_and_can_be_taken_away_in_chinese(v
     expect(code).to_contain_text("data:image/png;base64,")
     assert DOT not in (code.text_content() or "")
     code.get_by_role("button", name="关闭").click()
+    expect(code).to_have_count(0)
     studio.upstream.script(Reply(text="一个点。"))
     page.get_by_label("第 2 条消息的内容").fill("这是什么？")
     page.get_by_label("第 2 条消息的内容").press("Control+Enter")
@@ -271,7 +272,9 @@ def test_owners_see_what_an_answer_costs_where_the_model_has_a_price(visit: Open
     expect(answers(page)).not_to_contain_text("$")
     assert page.evaluate(asked, [3, 15]) == 200
     try:
+        page.wait_for_function(REMEMBERED, arg="Free.")
         page.reload()
+        expect(answers(page)).to_contain_text("Free.")
         ask(page, "And now?")
         expect(answers(page)).to_contain_text("1000 + 2000 tokens · about $0.033")
     finally:

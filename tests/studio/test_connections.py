@@ -17,7 +17,7 @@ from .conftest import PHONE, Open, Studio, obstacles
 from .test_chat import unique
 from .test_consents import PETS
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 KEY: Any = {"type": "api_key", "in": "header", "name": "X-Key", "prefix": "Token", "key": "sesame"}
 
 
@@ -43,7 +43,6 @@ def form_of(visit: Open, studio: Studio, name: str) -> tuple[Page, Any]:
     """The Playground, with the form that changes a connection."""
     id_ = studio.api.beta.assistants.create(model="default", name="Vet").id
     page = visit(f"/playground/{id_}")
-    page.set_default_timeout(40_000)
     page.get_by_role("button", name=f"{name}: functions and more").click()
     page.get_by_role("dialog", name=name, exact=True).get_by_role("button", name="Change").click()
     form = page.get_by_role("dialog", name=f"Change {name}")
@@ -89,7 +88,6 @@ def test_another_document_on_a_phone_in_chinese(visit: Open, studio: Studio, pet
     old = connected(studio, pets)
     id_ = studio.api.beta.assistants.create(model="default", name="兽医").id
     page = visit(f"/playground/{id_}", language="zh", theme="dark", size=PHONE)
-    page.set_default_timeout(40_000)
     page.get_by_role("button", name="设置").click()
     page.get_by_role("button", name=f"{old['name']}：函数及更多").click()
     page.get_by_role("dialog", name=old["name"], exact=True).get_by_role("button", name="更改").click()

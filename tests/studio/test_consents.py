@@ -14,7 +14,7 @@ from tests.harness import in_thread
 from tests.scripted import Call, Reply
 from tests.services import Provider, Service, document, service
 
-from .conftest import PHONE, Open, Studio, enter
+from .conftest import PHONE, Open, Studio, answered, enter
 from .people import let_in
 from .test_chat import say, thread_of, unique
 
@@ -87,6 +87,7 @@ def test_what_is_always_allowed_is_not_asked_again(visit: Open, studio: Studio, 
     say(page, unique("Add Rex"))
     asked(page).get_by_role("button", name="Always allow").click()
     expect(page.get_by_role("article").last).to_contain_text("First.")
+    answered(page)
     studio.upstream.script(call, Reply(text="Second."))
     say(page, unique("Again"))
     expect(page.get_by_role("article").last).to_contain_text("Second.")

@@ -90,6 +90,7 @@ def test_the_purpose_is_chosen(visit: Open, studio: Studio) -> None:
     page = visit("/files")
     page.get_by_label("Upload for").click()
     page.get_by_role("option", name="Pictures for models").click()
+    expect(page.locator(".uploads")).to_have_attribute("data-purpose", "vision")
     page.locator("input[type=file]").set_input_files([given("picture.png")])
     expect(page.get_by_role("row").filter(has_text="picture.png")).to_contain_text("Pictures for models")
     page.get_by_label("Purpose", exact=True).click()

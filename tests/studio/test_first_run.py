@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import DESKTOP, PASSWORD, PHONE, Open, Studio, begun, obstacles
+from .conftest import DESKTOP, PASSWORD, PATIENCE, PHONE, Open, Studio, begun, obstacles
 
 New = tuple[Studio, str]
 
@@ -28,7 +28,7 @@ def browse(chromium: Browser, language: str = "en", theme: str = "light", size: 
         color_scheme="dark" if theme == "dark" else "light",
         viewport={"width": size[0], "height": size[1]},
     )
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE)
     return page
 
 

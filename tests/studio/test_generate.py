@@ -14,7 +14,7 @@ from tests.scripted import Reply
 
 from .conftest import PHONE, Open, Studio, obstacles
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 BERTHS = {
     "name": "find_berths",
     "description": "Looks up free berths.",
@@ -32,7 +32,6 @@ def _own_script(studio: Studio) -> Iterator[None]:
 def opened(visit: Open, studio: Studio, instructions: str, **options: Any) -> tuple[str, Page]:
     id_ = studio.api.beta.assistants.create(model="default", name="Harbour", instructions=instructions).id
     page = visit(f"/playground/{id_}", **options)
-    page.set_default_timeout(40_000)
     page.locator(".threads [role=list] button, .threads .none:not(:empty)").first.wait_for(state="attached")
     return id_, page
 

@@ -16,7 +16,6 @@ from tests.scripted import Reply
 from .conftest import PHONE, Open, Studio, obstacles
 from .people import let_in
 
-expect.set_options(timeout=15_000)
 DAY = 86_400
 
 

@@ -170,6 +170,7 @@ def test_no_turn_ends_without_a_word(visit: Open, studio: Studio) -> None:
     studio.upstream.script(Reply(text="I am a builder."))
     say(page, "Who are you?")
     expect(page.get_by_role("article").last).to_contain_text("I am a builder.")
+    expect(page.get_by_label("Talk").get_by_role("button", name="Send")).to_be_visible()
     # The model says nothing at all: what changed is said, and the next thing is asked.
     studio.upstream.script(Reply(tool_calls=[Call("update_gpt", {"name": "Trick"})]), Reply(text=""))
     say(page, "Call it Trick.")

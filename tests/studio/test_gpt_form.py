@@ -6,7 +6,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,15 +21,6 @@ from .test_chat import colleague
 pytestmark = [pytest.mark.timeout(480), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 RULES = "In the game of Tarot the highest trump wins the trick."
 Edit = Callable[..., Page]
-
-
-@pytest.fixture(autouse=True)
-def _own_script(studio: Studio) -> Iterator[None]:
-    """What a test that failed has left in the script is not said to the next one. Busy machines get more time."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=15_000)
-    studio.upstream._script.clear()  # pyright: ignore[reportPrivateUsage]
 
 
 def gpt_of(studio: Studio, page: Page) -> Any:
@@ -48,7 +39,6 @@ def edit(visit: Open) -> Edit:
 
     def opened(gpt: Any, **options: Any) -> Page:
         page = visit(f"/gpts/edit/{gpt['id']}", **options)
-        page.set_default_timeout(40_000)
         page.locator(".gpt-picture img[src]").wait_for(state="attached")
         return page
 
@@ -57,7 +47,6 @@ def edit(visit: Open) -> Edit:
 
 def test_a_gpt_is_made_tried_published_and_rolled_back(visit: Open, studio: Studio) -> None:
     page = visit("/gpts/new")
-    page.set_default_timeout(40_000)
     page.get_by_role("button", name="Open the form").click()
     expect(page.get_by_text("A GPT needs a name.")).to_be_visible()
     page.get_by_label("Name").fill("Trick Time")
@@ -129,7 +118,6 @@ def publish(page: Page, who: str, notes: str) -> None:
 
 def test_the_form_in_chinese_on_a_phone(visit: Open, studio: Studio) -> None:
     page = visit("/gpts/new", language="zh", theme="dark", size=PHONE)
-    page.set_default_timeout(40_000)
     page.get_by_label("名称").fill("数据分析师")
     page.get_by_role("button", name="打开表单").click()
     page.wait_for_url("**/gpts/edit/gpt_*")
@@ -299,7 +287,6 @@ def test_texts_are_compared_line_by_line() -> None:
 def test_a_member_makes_one_too_and_shares_it_with_a_colleague(visit: Open, studio: Studio) -> None:
     colleague(visit, studio, "member")
     page = visit("/gpts/new", state=colleague(visit, studio, "member"))
-    page.set_default_timeout(40_000)
     page.get_by_label("Name").fill("Member's Own")
     page.get_by_role("button", name="Open the form").click()
     page.wait_for_url("**/gpts/edit/gpt_*")

@@ -15,7 +15,6 @@ from tests.services import Provider, Service, document, service
 from .conftest import Open, Studio, enter
 from .people import let_in
 
-expect.set_options(timeout=15_000)
 PATHS: Json = {"/orders": {"get": {"operationId": "listOrders", "summary": "What somebody has ordered."}}}
 
 

@@ -7,8 +7,6 @@ from playwright.sync_api import Locator, Page, expect
 from .conftest import PHONE, Open, Studio, dialog_on
 from .people import let_in
 
-expect.set_options(timeout=15_000)
-
 
 def row(page: Page, name: str, table: str = "Groups") -> Locator:
     return page.get_by_role("table", name=table).get_by_role("row").filter(has_text=name)

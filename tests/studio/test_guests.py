@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.scripted import Reply
 
-from .conftest import PHONE, Open, Studio, dialog_on, enter, obstacles
+from .conftest import PATIENCE, PHONE, Open, Studio, answered, dialog_on, enter, obstacles
 
 NOBODY: Any = {"cookies": [], "origins": []}
 MARKDOWN = "It is **4**:\n\n| sum | result |\n|---|---|\n| 2 + 2 | 4 |\n\n```python\nprint(2 + 2)\n```\n\nAnd $x^2$."
@@ -52,10 +52,10 @@ def test_a_guest_talks_without_an_account(studio: Studio, visit: Open) -> None:
     expect(answer.locator(".katex").first).to_be_visible()
     expect(answer.get_by_role("button", name="Copy")).to_be_visible()
     expect(page.get_by_role("button", name="What is 2 + 2?")).to_be_hidden()
-    box = page.get_by_role("textbox")
-    box.fill("Really?")
-    box.press("Enter")
+    answered(page)
+    enter(page.get_by_role("textbox"), "Really?")
     expect(page.locator(".message.assistant").nth(1)).to_have_text(re.compile("Yes."))
+    answered(page)
     # It is still there when the page comes again.
     page.reload()
     expect(page.locator(".message")).to_have_count(4)
@@ -176,7 +176,7 @@ def page_of(studio: Studio, token: str, language: str = "en") -> str:
 
 def opened(chromium: Browser, address: str, **options: Any) -> Page:
     page = chromium.new_context(**options).new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE)
     page.goto(address)
     return page
 

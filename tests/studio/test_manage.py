@@ -16,7 +16,6 @@ from tests.scripted import Reply
 from .conftest import PHONE, Open, Studio, dialog_on, enter, sign_up
 
 # Some of this takes a while on a busy machine.
-expect.set_options(timeout=15_000)
 
 
 def choose(page: Page, label: str, option: str) -> None:

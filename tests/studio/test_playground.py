@@ -15,7 +15,7 @@ from tests.scripted import Call, Reply
 
 from .conftest import PHONE, Open, Studio, enter
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 WEATHER = {
     "type": "function",
     "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
@@ -48,7 +48,6 @@ def open_(visit: Open) -> Callable[..., Page]:
 
     def opened(id_: str, **options: Any) -> Page:
         page = visit(f"/playground/{id_}", **options)
-        page.set_default_timeout(40_000)
         page.locator(".threads [role=list] button, .threads .none:not(:empty)").first.wait_for(state="attached")
         return page
 

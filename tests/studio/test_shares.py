@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.scripted import Reply
 
 from .conftest import DESKTOP, PHONE, Open, Studio, dialog_on, obstacles
-from .test_chat import ANSWER, PIXEL, ask, attach, say, thread_of, unique
+from .test_chat import ANSWER, PIXEL, ask, attach, thread_of, unique
 
 #: Somebody who is signed in nowhere.
 NOBODY: Any = {"cookies": [], "origins": []}
@@ -41,13 +41,13 @@ def test_whoever_has_the_link_reads_the_chat_as_it_was(visit: Open, studio: Stud
     studio.upstream.script(Reply(text=ANSWER))
     mine = visit("/")
     question, title = unique("Show me squares"), unique("Squares")
-    say(mine, question)
-    expect(mine.get_by_role("button", name="Send")).to_be_visible()
+    ask(mine, question, "一句话")
     expect(mine.locator(".katex").first).to_be_visible()
     path = shared(mine, title=title, good_for="7 days")
     expect(dialog_on(mine)).to_contain_text("2 messages")
     expect(dialog_on(mine)).to_contain_text("good until")
     dialog_on(mine).get_by_role("button", name="Close").click()
+    expect(mine.get_by_role("dialog")).to_have_count(0)
     later = unique("Later")
     ask(mine, later)
     theirs = visit(path, state=NOBODY)
@@ -132,8 +132,7 @@ def test_a_shared_chat_can_be_read_by_everybody(
     studio.upstream.script(Reply(text=ANSWER))
     mine = visit("/")
     bad = "</title><script>window.taken = 1</script>"
-    say(mine, bad)
-    expect(mine.get_by_role("button", name="Send")).to_be_visible()
+    ask(mine, bad, "一句话")
     thread = thread_of(mine)
     page = visit(f"/chat/{thread}", language=language, theme=theme, size=size)
     expect(page.get_by_role("article")).to_have_count(2)

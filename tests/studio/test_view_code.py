@@ -15,7 +15,7 @@ from tests.scripted import Call, Reply
 
 from .conftest import PHONE, Open, Studio, obstacles
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 TIDE = {"type": "function", "function": {"name": "tide", "parameters": {"type": "object", "properties": {}}}}
 
 

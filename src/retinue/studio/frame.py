@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import openai
 from fastapi import Request, Response
-from nicegui import Client, ui
+from nicegui import Client, app, ui
 from starlette.responses import RedirectResponse
 
 from .visitor import LANGUAGE_COOKIE, PROJECT_COOKIE, THEME_COOKIE, Visitor, Visitors
@@ -71,7 +71,9 @@ def register(visitors: Visitors, pages: Sequence[Page]) -> Callable[..., Awaitab
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], openai.APIError))
+    """Visitors are told of the API's errors; pages that ask while the server stops find their client closed."""
+    told = record.exc_info and isinstance(record.exc_info[1], openai.APIError)
+    return not (told or (record.exc_info and (app.is_stopping or app.is_stopped)))
 
 
 async def _nothing(visitor: Visitor, request: Request) -> None:

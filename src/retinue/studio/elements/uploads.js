@@ -3,7 +3,7 @@ const AT_ONCE = 3;
 
 export default {
   template: `
-    <div :class="['uploads', { over, brief }]" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="dropped">
+    <div :class="['uploads', { over, brief }]" :data-purpose="purpose" @dragover.prevent="over = true" @dragleave="over = false" @drop.prevent="dropped">
       <div class="uploads-line">
         <button type="button" class="uploads-pick" @click="$refs.input.click()"><i class="q-icon material-icons" aria-hidden="true">upload</i>{{ labels.pick }}</button>
         <span class="quiet">{{ labels.drop }}</span>

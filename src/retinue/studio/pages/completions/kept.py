@@ -24,8 +24,11 @@ async def remembered(visitor: Visitor) -> dict[str, Any] | None:
         ends = f"{len(found)}, {len(found) + _PIECE}"
         code = f"return (sessionStorage.getItem({_name(visitor)}) ?? '').slice({ends})"
         try:
-            piece = cast(str, await ui.run_javascript(code, timeout=_PATIENCE))
+            piece = cast("str | None", await ui.run_javascript(code, timeout=_PATIENCE))
         except TimeoutError:
+            return None
+        # Nothing comes from a page that has been left.
+        if piece is None:
             return None
         found += piece
         if len(piece) < _PIECE or len(found) > _MOST:

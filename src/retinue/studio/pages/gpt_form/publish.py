@@ -43,7 +43,12 @@ class Publish:
         if gpt["version"]:
             last = (await visitor.get(f"{self._draft.path}/versions/{gpt['version']}"))["content"]
         found = await differences(visitor, self._known, last, gpt["draft"]) if last else []
-        address = f"{await ui.run_javascript('location.origin', timeout=10)}/gpts/{self._draft.id}"
+        try:
+            origin = await ui.run_javascript("location.origin", timeout=10)
+        except TimeoutError:
+            # The page has been left.
+            return
+        address = f"{origin}/gpts/{self._draft.id}"
         news = gpt["unpublished_changes"]
         with dialog(text("gpt_form.publish_name", name=gpt["draft"]["name"])) as made:
             self._who(gpt, address)

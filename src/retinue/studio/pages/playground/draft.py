@@ -65,6 +65,11 @@ class Draft:
         """Save fields. Raises `openai.APIError`: they were not saved."""
         await self.change(lambda _: fields)
 
+    async def settled(self) -> None:
+        """Wait until what was to be saved by now is saved, or was refused."""
+        async with self._lock:
+            pass
+
     async def go(self, at: int) -> None:
         """Make a version hold again.
 

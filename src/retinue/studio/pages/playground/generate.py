@@ -83,6 +83,8 @@ class Wish:
             await asyncio.wait([self._task])
             found = self._task.result()
         except asyncio.CancelledError:
+            # Either way, nobody waits for it any more.
+            self._task.cancel()
             said = text("generate.stopped")
         except NotWrittenError as error:
             wrong = text(error.key)

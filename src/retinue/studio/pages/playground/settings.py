@@ -56,7 +56,7 @@ class Settings:
             self._status = ui.label().classes("quiet grow").props("role=status aria-live=polite")
             self._undo = symbol("undo", text("playground.undo"), lambda: self._step(-1))
             self._redo = symbol("redo", text("playground.redo"), lambda: self._step(1))
-            symbol("history", text("playground.history"), lambda: show_versions(visitor, draft, self._go))
+            symbol("history", text("playground.history"), self._history)
         self._fields = ui.element("div").classes("fields")
         self._build()
         draft.listeners.append(self._saving)
@@ -85,6 +85,11 @@ class Settings:
     async def _step(self, by: int) -> None:
         await self._draft.step(by)
         await self.refresh()
+
+    async def _history(self) -> None:
+        """Show it, with what is being saved."""
+        await self._draft.settled()
+        show_versions(self._visitor, self._draft, self._go)
 
     def _saving(self, how: Saving) -> None:
         history = self._draft.history
