@@ -14,7 +14,6 @@ WORDS = {
     "branches": ("Branches", "分支"),
     "previous": ("Previous branch", "上一个分支"),
     "next": ("Next branch", "下一个分支"),
-    "empty": ("Nothing has been said yet.", "还没有消息。"),
     "write": ("Write a message", "输入消息"),
     "send": ("Send", "发送"),
     "stop": ("Stop", "停止"),

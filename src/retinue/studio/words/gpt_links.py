@@ -29,7 +29,6 @@ WORDS = {
     "create": ("Make link", "创建链接"),
     "link": ("Link", "链接"),
     "snippet": ("For your site", "嵌入代码"),
-    "open": ("Open", "打开"),
     "copy_link": ("Copy link", "复制链接"),
     "copy_snippet": ("Copy code", "复制嵌入代码"),
     "used": (

@@ -8,7 +8,6 @@ WORDS = {
     "project": ("Project", "项目"),
     "all_projects": ("All projects", "所有项目"),
     "name": ("Name", "名称"),
-    "role": ("Role", "角色"),
     "email": ("Email address", "电子邮箱"),
     "made": ("Made", "创建时间"),
     "never": ("Never", "从不"),

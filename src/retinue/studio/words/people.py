@@ -10,7 +10,6 @@ WORDS = {
     "role": ("Role on this server", "在此服务器的角色"),
     "role_of": ("Role of {name}", "{name} 的角色"),
     "you": ("You", "您本人"),
-    "joined": ("Since", "加入时间"),
     "projects": ("Projects", "项目"),
     "projects_of": ("Projects of {name}", "{name} 的项目"),
     "projects_hint": (

@@ -158,7 +158,6 @@ WORDS = {
     "search_files": ("Files of file search", "文件检索的文件"),
     "code_files": ("Files of the code interpreter", "代码解释器的文件"),
     "add_files": ("Add files", "添加文件"),
-    "drop": ("or drop them here", "或拖放到此处"),
     "remove": ("Remove {name}", "移除 {name}"),
     "and_more": ("There are more files in the store.", "向量库中还有更多文件。"),
     "stage_waiting": ("Waiting to be read", "等待读取"),

@@ -20,7 +20,6 @@ WORDS = {
     "nothing": ("No setting fits. Search for another word.", "没有匹配的设置，请换个关键词。"),
     "unset": ("unset", "未设置"),
     "secret_set": ("set, not shown", "已设置，不显示"),
-    "default": ("default", "默认"),
     "default_is": ("Default: {value}", "默认值：{value}"),
     "file": ("settings file", "设置文件"),
     "environment": ("environment", "环境变量"),

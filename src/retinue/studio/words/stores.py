@@ -23,7 +23,6 @@ WORDS = {
     "size": ("Size", "大小"),
     "status": ("Status", "状态"),
     "used": ("Last used", "最近使用"),
-    "created": ("Made", "创建时间"),
     "expiry": ("Expires when it has not been used for", "闲置多久后过期"),
     "never": ("Never", "永不过期"),
     "days": ("{count} days", "{count} 天"),

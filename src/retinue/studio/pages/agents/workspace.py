@@ -51,14 +51,13 @@ class Workspace:
             order=("path", False),
         )
 
-    async def load(self) -> int:
-        """Ask for the files; returns how many there are. Raises `openai.APIError`."""
+    async def load(self) -> None:
+        """Ask for the files, and show them. Raises `openai.APIError`."""
         files: list[Json] = (await self._visitor.get(api_path(self._agent, "/files")))["data"]
         self._sizes = {one["path"]: one["bytes"] for one in files}
         self._count.set_text(counted(self._visitor, len(files), sum(self._sizes.values())))
         self._archive.set_visibility(bool(files))
         self._table.show([self._row(one) for one in files])
-        return len(files)
 
     async def view(self, path: str) -> None:
         """Show a file."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from nicegui import ui
 
+from ...asking import each
 from ...elements.controls import focus, heading, plain, primary
 from ...elements.dialogs import closing, copying, dialog, working
 from ...elements.moment import Moment
@@ -53,7 +53,7 @@ class Sharing:
     async def _load(self) -> list[dict[str, Any]]:
         """The links of all branches, newest first."""
         paths = [f"/threads/{one}/shares" for one in self._branches]
-        pages = await asyncio.gather(*map(self._visitor.get, paths))
+        pages = await each(self._visitor.get, paths)
         found: list[dict[str, Any]] = [share for page in pages for share in page["data"]]
         return sorted(found, key=lambda one: -one["created_at"])
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import openai
 
+from ...asking import each
 from ...visitor import Visitor
 from .branches import AT, PARENT, ROOT
 
@@ -102,8 +104,7 @@ class Threads:
 
     async def pin(self, thread: str, *, pinned: bool) -> None:
         """Let a chat, with all its branches, stand above all others, or no more."""
-        for one in await self.branches(await self.get(thread)):
-            await self.note(one, **{_PINNED: _YES if pinned else ""})
+        await each(partial(self.note, **{_PINNED: _YES if pinned else ""}), await self.branches(await self.get(thread)))
 
     @staticmethod
     def is_archived(thread: Mapping[str, Any]) -> bool:
@@ -113,8 +114,7 @@ class Threads:
     async def archive(self, thread: str, *, archived: bool) -> None:
         """Put a chat away, with all its branches, or back into the list."""
         changed = {_ARCHIVED: _YES, _PINNED: ""} if archived else {_ARCHIVED: ""}
-        for one in await self.branches(await self.get(thread)):
-            await self.note(one, **changed)
+        await each(partial(self.note, **changed), await self.branches(await self.get(thread)))
 
     async def branches(self, thread: Mapping[str, Any]) -> list[dict[str, Any]]:
         """All threads of a chat, itself among them."""
@@ -159,8 +159,8 @@ class Threads:
 
     async def rename(self, thread: str, title: str) -> None:
         """Give a chat, with all its branches, another title."""
-        for one in await self.branches(await self.get(thread)):
-            await self.note(one, **{TITLE: title[:LONGEST_TITLE]})
+        called = {TITLE: title[:LONGEST_TITLE]}
+        await each(partial(self.note, **called), await self.branches(await self.get(thread)))
 
     async def rename_from(self, thread: dict[str, Any], old: str, new: str) -> bool:
         """Give a chat another title where it still has the one that it had; whether it got it."""

@@ -66,7 +66,8 @@ def _text(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:
         yield from (("-", line) for line in before)
         yield from (("+", line) for line in after)
         return
-    groups = difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(_AROUND)
+    # In long texts lines that come again and again, as empty ones, are no help, and take the square of their number.
+    groups = difflib.SequenceMatcher(None, before, after).get_grouped_opcodes(_AROUND)
     for number, group in enumerate(groups):
         if number or group[0][1] or group[0][3]:
             yield ("…", "")
