@@ -8,7 +8,9 @@ from typing import Any
 import openai
 import pytest
 
+from retinue.accounts import quotas
 from retinue.accounts.keys import Keys
+from retinue.accounts.quotas import Quotas
 from retinue.settings import Settings
 from retinue.store.accounts import DEFAULT_PROJECT
 
@@ -23,6 +25,28 @@ CHAT = {"model": "scripted", "messages": [{"role": "user", "content": "Hello"}]}
 async def admin(server: Server, api: Api) -> Api:
     """An administrator of the organization."""
     return api.with_key((await server.app.state.keys.create("admin", project=None))[0])
+
+
+@pytest.fixture(autouse=True)
+def limits_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For so long that whoever knows of a change has been told of it."""
+    monkeypatch.setattr(quotas, "_BELIEVED", 600.0)
+
+
+async def listens(server: Server) -> None:
+    """Wait until a server hears of changes: before, it believes nothing."""
+
+    async def heard() -> bool:
+        return server.app.state.store.notices.heard
+
+    await eventually(heard)
+
+
+async def in_force(server: Server) -> None:
+    """Wait until a server knows the limits that were set last."""
+    service, rows = server.app.state.limits._quotas, server.app.state.store.limit_rows
+    wanted = Quotas.of_settings(server.app.state.settings).changed(await rows.of(DEFAULT_PROJECT))
+    await eventually(lambda: service.of(DEFAULT_PROJECT), lambda known: known == wanted)
 
 
 async def new_key(server: Server) -> tuple[str, str]:
@@ -68,9 +92,10 @@ async def test_by_the_official_client(server: Server, admin: Api, api: Api) -> N
 
 
 async def test_a_change_counts_at_once_and_can_be_taken_back(server: Server, admin: Api, api: Api) -> None:
+    await listens(server)
     assert (await ask(api)).status == 200
     await set_limits(admin, max_requests_per_1_minute=3)
-    await asyncio.sleep(0.2)
+    await in_force(server)
     answer = await ask(api)
     # What was asked for before has flowed back at the old rate, and what was taken ahead was put back.
     assert answer.headers["x-ratelimit-limit-requests"] == "3"
@@ -117,7 +142,7 @@ async def test_tokens_of_a_day(api: Api) -> None:
 
 async def test_a_person_has_one_bucket_for_all_sessions(server: Server, api: Api, admin: Api) -> None:
     await set_limits(admin, each_user={"max_requests_per_1_day": 2})
-    await asyncio.sleep(0.2)
+    await in_force(server)
     ada, bob = await new_owner(server, "ada"), await new_owner(server, "bob")
     other = await server.app.state.store.accounts.add_project("Other")
     async with signed_in(server, ada) as one, signed_in(server, ada) as two, signed_in(server, bob) as bobs:
@@ -140,9 +165,9 @@ async def test_a_person_has_one_bucket_for_all_sessions(server: Server, api: Api
         assert await passes(api, 3) == [200] * 3
 
 
-async def test_a_model_has_a_bucket_of_its_own(admin: Api, api: Api) -> None:
+async def test_a_model_has_a_bucket_of_its_own(server: Server, admin: Api, api: Api) -> None:
     await set_limits(admin, "scripted", max_requests_per_1_day=1)
-    await asyncio.sleep(0.2)
+    await in_force(server)
     assert await passes(api, 2) == [200, 429]
     answer = await ask(api)
     assert "for model scripted in proj_default on requests per day" in answer.body["error"]["message"]
@@ -157,10 +182,10 @@ async def test_other_servers_hear_of_a_change(
 ) -> None:
     async with serving(settings, postgres) as second:
         elsewhere = api.at(second.url)
+        await asyncio.gather(listens(server), listens(second))
         assert (await ask(elsewhere)).status == 200
         await set_limits(admin, max_requests_per_1_day=2)
-        await asyncio.sleep(0.3)
-        # The second server has put its share back by its next round; the first request counts.
+        await asyncio.gather(in_force(server), in_force(second))
         assert (await ask(api)).status == 200
         assert (await ask(elsewhere)).status in (200, 429)
         assert await passes(elsewhere, 2) == [429, 429]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,17 @@ def call(number, *arguments):
     return result
 x86 = platform.machine() == "x86_64"
 """
+
+
+def files_of_sandboxes() -> set[Path]:
+    """What Retinue and gVisor have on the machine, outside data folders.
+
+    Without the folders of sockets of databases and local models, which other tests make and remove at the same time.
+    """
+    places = [Path(place) for place in ("/tmp", "/dev/shm", "/run", "/var/run")]
+    found = {path for place in places for pattern in ("*retinue*", "*runsc*") for path in place.glob(pattern)}
+    sockets = re.compile(r"/tmp/retinue-(\d+-)?[0-9a-f]{16}")
+    return {path for path in found if not sockets.fullmatch(str(path))}
 
 
 async def run(session: LocalSession, code: str, timeout: float = 30) -> Result:  # noqa: ASYNC109

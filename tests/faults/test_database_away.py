@@ -135,7 +135,7 @@ async def test_the_database_is_stopped_for_ten_seconds(tmp_path: Path, upstream:
             recovered = time.monotonic() - back
             print(f"answered well again after {recovered:.1f} s")
             # Not an outage more: connections are tried again every few seconds, however long it lasted.
-            assert recovered < 8
+            assert recovered < 20
             since = time.monotonic()
             await load.well(since, 100)
             await load.stop()

@@ -125,7 +125,7 @@ async def test_runs_at_once_over_two_servers(site: Site, database: str, upstream
 
 
 async def test_time_of_code_that_ran_on_one_server_is_missing_on_the_other(
-    site: Site, upstream: ScriptedUpstream
+    site: Site, database: str, upstream: ScriptedUpstream
 ) -> None:
     one, other = await asyncio.gather(*(site.serve(RETINUE_SANDBOX_SECONDS_PER_DAY=3) for _ in range(2)))
     for code in ("import time; time.sleep(3); print('slept')", "print('more')"):
@@ -134,8 +134,14 @@ async def test_time_of_code_that_ran_on_one_server_is_missing_on_the_other(
         assistant = await client.assistant(tools=[{"type": "code_interpreter"}])
         await client.becomes(await client.run(assistant), "completed", seconds=60)
         assert "slept" in upstream.requests[-1]["messages"][-1]["content"]
-        # What the call took beyond its estimate is told within a round or two.
-        await asyncio.sleep(3)
+        # What the call took beyond its estimate, which is one second, is told within a round or two.
+        with psycopg.connect(database, autocommit=True) as connection:
+            told = "select from rate_buckets where id like '%/seconds/day' and missing > 2 * 86400 * 1000000::bigint"
+
+            async def is_told() -> bool:
+                return bool(connection.execute(told).rowcount)
+
+            await until(is_told)
         await elsewhere.becomes(await elsewhere.run(assistant), "completed", seconds=60)
         assert "used up the time that its code may run in a day" in upstream.requests[-1]["messages"][-1]["content"]
 

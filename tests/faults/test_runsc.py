@@ -17,7 +17,7 @@ from retinue.sandbox.process import Sandbox
 from retinue.sandbox.session import FileRefused
 from retinue.settings import Settings
 
-from .sandboxes import LIMITS, attempts, printed, require_runsc, run
+from .sandboxes import LIMITS, attempts, files_of_sandboxes, printed, require_runsc, run
 from .test_sandbox import descendants, groups, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -125,10 +125,8 @@ async def test_sandboxes_leave_nothing() -> None:
         await sandbox.close()
 
     def belongings() -> tuple[object, ...]:
-        places = ("/tmp", "/dev/shm", "/run", "/var/run")
-        files = {path for folder in places for path in Path(folder).glob("*r[eu]*")}
         descriptors = len(list(Path("/proc/self/fd").iterdir()))
-        return descriptors, Path("/proc/self/mountinfo").read_text(), groups(os.getpid()), files
+        return descriptors, Path("/proc/self/mountinfo").read_text(), groups(os.getpid()), files_of_sandboxes()
 
     await round_trip()
     processes, before = descendants(os.getpid()), belongings()

@@ -23,7 +23,7 @@ from retinue.sandbox.process import Limits, Sandbox
 from retinue.sandbox.session import Image, SandboxUnavailable
 from retinue.settings import Settings
 
-from .sandboxes import printed, require_runsc, run, text
+from .sandboxes import files_of_sandboxes, printed, require_runsc, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -171,13 +171,12 @@ async def test_sandboxes_leave_nothing() -> None:
         await sandbox.close()
 
     def belongings() -> tuple[object, ...]:
-        files = {path for folder in ("/tmp", "/dev/shm") for path in Path(folder).glob("*retinue*")}
         return (
             len(list(Path("/proc/self/fd").iterdir())),
             len(asyncio.all_tasks()),
             Path("/proc/self/mountinfo").read_text(),
             groups(os.getpid()),
-            files,
+            files_of_sandboxes(),
         )
 
     await round_trip()

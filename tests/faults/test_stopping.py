@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from typing import Any
 
 from tests.faults.harness import Client, Json, Site, client_of, until
@@ -21,9 +20,8 @@ async def test_a_stopped_server_tells_its_streams_and_lets_go(site: Site, upstre
         polled = await client.run(assistant)
         listener = asyncio.create_task(_listen(client, assistant, heard))
         await until(lambda: _holds(heard, "thread.message.delta"))
-        began = time.monotonic()
         assert await server.end() == 0
-        assert time.monotonic() - began < 4, "it waited for its streams"
+        assert "graceful shutdown exceeded" not in server.log, "it waited for its streams"
         await listener
     assert [name for name, _ in heard[-2:]] == ["error", "done"]
     streamed = next(data for name, data in heard if name == "thread.run.created")
