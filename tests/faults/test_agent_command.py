@@ -61,7 +61,7 @@ class Command:
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.close()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             rest, out = await asyncio.gather(self._reader.read(), self._process.stdout.read())
             await self._process.wait()
         self.said += rest.decode() + out.decode()

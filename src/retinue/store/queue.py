@@ -22,6 +22,8 @@ _SWEEP = "sweep_runs"
 _STALLED_AFTER = 30
 #: Seconds between the end of one worker and the start of the next.
 _PAUSE = 1.0
+#: Seconds that jobs under way have to end when a worker stops.
+_GRACE = 5.0
 #: The queue of everything that has no queue of its own.
 _DEFAULT = "default"
 #: Finished jobs are kept this many hours, for people who look into what happened.
@@ -55,7 +57,11 @@ class Queue:
     async def close(self) -> None:
         """Stop the workers, if they were started, and close the connections."""
         self.rest()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        left = set(self._workers)
+        # Waiting for a connection may lose a cancellation: who has not ended by then has not heard of it.
+        while left and (left := (await asyncio.wait(left, timeout=_GRACE * 2))[1]):
+            for worker in left:
+                worker.cancel()
         await self._app.close_async()
 
     async def defer_run(self, run: str, connection: Connection | None = None) -> None:
@@ -150,7 +156,7 @@ class Queue:
                     concurrency=jobs,
                     install_signal_handlers=False,
                     delete_jobs="successful",
-                    shutdown_graceful_timeout=5,
+                    shutdown_graceful_timeout=_GRACE,
                 )
                 log.warning("queue worker stopped; starting another", queue=queue)
             except Exception as error:
